@@ -1,0 +1,66 @@
+# Every command sets up what it needs; only python3 (3.11 or newer) and make have to be there.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := $(BIN)/uv
+
+.DEFAULT_GOAL := list
+.PHONY: list setup demo test test-slow check fix bench docs serve lock clean
+
+list:  ## Show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.dev  ## Create .venv with everything a developer needs
+
+demo: $(VENV)/.demo  ## Ship a real speech model to a live Space on this machine
+	@$(BIN)/spacehand demo $(ARGS)
+
+test: $(VENV)/.dev  ## Run the quick tests (< 5 minutes on 2 cores)
+	$(BIN)/pytest -m "not slow" -n 2 --dist loadgroup $(ARGS)
+
+test-slow: $(VENV)/.dev  ## Run the long ones: large files, kill loops, real builds under load
+	$(BIN)/pytest -m slow $(ARGS)
+
+check: $(VENV)/.dev  ## Lint, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(VENV)/.dev  ## Format, and mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev  ## Measure beside peers, in one run
+	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(VENV)/.dev  ## Build the documentation and its generated pages
+	$(BIN)/python docs/generate.py
+	$(BIN)/mkdocs build --strict --quiet
+
+serve: $(VENV)/.demo  ## Run the local Hub in the foreground
+	@$(BIN)/spacehand hub serve $(ARGS)
+
+lock:  $(UV)  ## Resolve the requirements again, with hashes and without addresses
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --extra demo pyproject.toml -o requirements.lock $(ARGS)
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --extra demo --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock $(ARGS)
+
+clean:  ## Remove what the targets made
+	rm -rf $(VENV) dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(UV):
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "spacehand needs Python 3.11 or newer; set PYTHON=python3.x")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet "uv>=0.5"
+
+$(VENV)/.demo: requirements.lock pyproject.toml runtime/pyproject.toml | $(UV)
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e . -e runtime
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml runtime/pyproject.toml | $(UV)
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e . -e runtime
+	@touch $@ $(VENV)/.demo

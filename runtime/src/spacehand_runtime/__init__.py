@@ -1,0 +1,3 @@
+"""What an app needs inside a small Space; standard library only."""
+
+__all__: list[str] = []

@@ -1,0 +1,98 @@
+"""Where a Hub's data lies on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from spacehand.ids import RepoId
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One Hub's data folder; every path in it is named here and nowhere else."""
+
+    root: Path
+
+    def create(self) -> None:
+        """Make the folders that are missing; the root is closed to other users."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o700)
+        for folder in (
+            self.repos,
+            self.lfs,
+            self.xorbs,
+            self.layers,
+            self.spaces,
+            self.incoming,
+            self.sockets,
+        ):
+            folder.mkdir(exist_ok=True)
+
+    @property
+    def description(self) -> Path:
+        """``hub.json``: url, pid, started, token_file."""
+        return self.root / "hub.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one server that may use this folder."""
+        return self.root / "hub.lock"
+
+    @property
+    def token_file(self) -> Path:
+        """The owner's token, mode 0600."""
+        return self.root / "token"
+
+    @property
+    def key_file(self) -> Path:
+        """The key that encrypts secrets at rest, mode 0600."""
+        return self.root / "secret.key"
+
+    @property
+    def database(self) -> Path:
+        return self.root / "hub.sqlite"
+
+    @property
+    def log(self) -> Path:
+        """The server's own log, when it runs detached."""
+        return self.root / "hub.log"
+
+    @property
+    def repos(self) -> Path:
+        """Bare git repositories: ``repos/<uid>.git``."""
+        return self.root / "repos"
+
+    @property
+    def lfs(self) -> Path:
+        """Large files as plain files by sha256: ``lfs/ab/cd/abcd…``."""
+        return self.root / "lfs"
+
+    @property
+    def xorbs(self) -> Path:
+        return self.root / "xorbs"
+
+    @property
+    def incoming(self) -> Path:
+        """Uploads on their way; emptied when the Hub starts."""
+        return self.root / "incoming"
+
+    @property
+    def layers(self) -> Path:
+        """Installed requirements, one read-only folder per hash of lock, Python and platform."""
+        return self.root / "layers"
+
+    @property
+    def sockets(self) -> Path:
+        return self.root / "sockets"
+
+    @property
+    def spaces(self) -> Path:
+        return self.root / "spaces"
+
+    def space(self, space: RepoId) -> Path:
+        """A Space's checkouts and logs."""
+        return self.spaces / space.owner / space.name
+
+    def git(self, uid: str) -> Path:
+        return self.repos / f"{uid}.git"
