@@ -178,9 +178,9 @@ class Hub(Protocol):
 
     def events(self, space: RepoId, *, timeout: float) -> Iterator[SpaceRuntime]:
         """
-        Yield the runtime each time it changes, the present one first, for at most *timeout* seconds.
+        Yield the runtime each time it changes, at first the present one, for *timeout* seconds at most.
 
-        Uses the Hub's event stream where there is one, else polls slowly (1,000 calls in 5 minutes are allowed).
+        Uses the event stream where there is one, else polls slowly: 1,000 calls in 5 minutes are allowed.
         """
         ...
 

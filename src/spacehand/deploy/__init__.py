@@ -1,0 +1,1 @@
+"""Change a Hub: plan, apply, watch, prove."""

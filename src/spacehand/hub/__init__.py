@@ -1,0 +1,1 @@
+"""What we need from a Hub, whichever it is."""

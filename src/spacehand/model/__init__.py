@@ -1,0 +1,1 @@
+"""A trained folder, made publishable."""

@@ -1,0 +1,1 @@
+"""An app folder, described and built into what is pushed."""

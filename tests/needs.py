@@ -1,0 +1,46 @@
+"""What a test needs from the machine: skipped aloud where it is missing, a failure where it was promised."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+# SPACEHAND_REQUIRE=browser,sandbox,gitlfs,docker: there, a skip would hide a missing tool.
+_PROMISED = frozenset(filter(None, os.environ.get("SPACEHAND_REQUIRE", "").split(",")))
+
+
+def chromium() -> str:
+    """Return the path of Chromium, or skip."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    _missing("browser", "Chromium is not installed")
+    raise AssertionError  # not reached: _missing raises
+
+
+def bwrap() -> str:
+    """Return the path of a bubblewrap that works here, or skip."""
+    found = shutil.which("bwrap")
+    if found is None:
+        _missing("sandbox", "bubblewrap is not installed")
+    probe = [found or "", "--ro-bind", "/", "/", "--unshare-net", "true"]
+    if subprocess.run(probe, capture_output=True, check=False).returncode:
+        _missing("sandbox", "bubblewrap is installed, but may not make namespaces here")
+    return found or ""
+
+
+def git_lfs() -> str:
+    """Return the path of git-lfs, or skip."""
+    found = shutil.which("git-lfs")
+    if found is None:
+        _missing("gitlfs", "git-lfs is not installed")
+    return found or ""
+
+
+def _missing(tool: str, why: str) -> None:
+    if tool in _PROMISED:
+        pytest.fail(f"{why}, and SPACEHAND_REQUIRE promises it")
+    pytest.skip(why)
