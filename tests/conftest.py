@@ -35,7 +35,7 @@ OWNER = "ada"
 
 @dataclass
 class HubProcess:
-    """``python -m spacehand.localhub.server`` with a data folder of its own, which may be killed and started."""
+    """``python -m spacehand.localhub.server`` , which may be killed and started again."""
 
     data: Path
     port: int = 0
