@@ -1,0 +1,60 @@
+"""The front door: ``spacehand COMMAND``; each command's module is imported only when it is used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Final
+
+import click
+
+from spacehand import __version__
+
+# Command -> module under spacehand.cli that holds a click command of the same name, and its line in --help.
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "demo": ("demo", "Ship a real speech model to a live Space on this machine, and prove it"),
+    "ship": ("ship", "Publish a model folder and deploy a demo of it, in one action"),
+    "publish": ("publish", "Put a model folder on a Hub, with an honest card, in one commit"),
+    "card": ("card", "Write a model folder's card, without publishing it"),
+    "build": ("build", "Write the folder that `deploy` would push"),
+    "plan": ("plan", "Show what `deploy` would change"),
+    "deploy": ("deploy", "Bring an app folder to a live Space, and wait until it answers"),
+    "status": ("status", "Show a Space's stage, commit and hardware"),
+    "logs": ("logs", "Print a Space's build or run log"),
+    "open": ("open", "Open a repository's page in the browser, signed in"),
+    "hub": ("hub", "Serve, show or stop the Hub that runs on this machine"),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules of their own."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, _ = COMMANDS[cmd_name]
+        found: click.Command = getattr(
+            importlib.import_module(f"spacehand.cli.{module}"), f"{module}_command"
+        )
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="spacehand")
+def main() -> None:
+    """
+    From a trained model, or an app folder, to a live Hugging Face Space.
+
+    Commands speak to the Hub on this machine unless --to, HF_ENDPOINT or spacehand.toml say otherwise;
+    the first line on stderr always names it.
+
+    \b
+    Exit codes: 0 ok · 1 failed · 2 usage · 3 config or model · 4 auth · 5 payment or quota · 6 not found
+    7 build error · 8 unhealthy · 9 timeout · 10 plan has changes · 130 interrupt
+    """

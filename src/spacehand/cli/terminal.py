@@ -1,0 +1,113 @@
+"""How commands talk to people: the result on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TextIO
+
+from spacehand.errors import SpacehandError
+from spacehand.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+
+class Terminal:
+    """
+    One command's conversation.
+
+    With *json_output* stdout holds exactly one JSON object, success or failure; else the result alone
+    (a URL, a table). Progress, the target and errors go to stderr, in colour only on a terminal without
+    NO_COLOR.
+    """
+
+    def __init__(
+        self,
+        schema: str,
+        *,
+        json_output: bool = False,
+        quiet: bool = False,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
+    ) -> None:
+        self.schema = f"spacehand.{schema}/1"
+        self.json_output = json_output
+        self.quiet = quiet
+        self._stdout = stdout or sys.stdout
+        self._stderr = stderr or sys.stderr
+        self._colour = self._stderr.isatty() and "NO_COLOR" not in os.environ
+        self._live: Status | None = None
+        self._started = time.monotonic()
+        self._last = ""
+
+    def say(self, text: str) -> None:
+        """Print a line for people on stderr."""
+        if not self.quiet:
+            self._clear_live()
+            print(text, file=self._stderr, flush=True)
+
+    def report(self, progress: Progress) -> None:
+        """Show *progress*: a live line on a terminal, a new line per message elsewhere."""
+        if self.quiet:
+            return
+        text = _sentence(progress)
+        if self._stderr.isatty():
+            self._show_live(progress.phase, text)
+        elif progress.message != self._last:
+            seconds = time.monotonic() - self._started
+            print(f"{seconds:6.1f} s  {progress.phase:8}  {text}", file=self._stderr, flush=True)
+        self._last = progress.message
+
+    def finish(self, result: Mapping[str, object], text: str | None = None) -> None:
+        """Print the command's result on stdout: *result* as JSON, or *text*."""
+        self._clear_live()
+        if self.json_output:
+            print(json.dumps({"schema": self.schema, "ok": True, **result}), file=self._stdout, flush=True)
+        elif text:
+            print(text, file=self._stdout, flush=True)
+
+    def fail(self, error: SpacehandError) -> None:
+        """Print *error*: what, where, and a hint with the next command."""
+        self._clear_live()
+        print(self._described(error), file=self._stderr, flush=True)
+        if self.json_output:
+            body = {"schema": self.schema, "ok": False, "error": error.to_json()}
+            print(json.dumps(body), file=self._stdout, flush=True)
+
+    def _described(self, error: SpacehandError) -> str:
+        red, cyan, off = ("\033[1;31m", "\033[1;36m", "\033[0m") if self._colour else ("", "", "")
+        lines = [f"{red}error:{off} {error.message}"]
+        if error.where:
+            lines.append(f"  at {error.where}")
+        if error.hint:
+            lines += ["", f"{cyan}hint:{off} {error.hint}"]
+        return "\n".join(lines)
+
+    def _show_live(self, phase: str, text: str) -> None:
+        if self._live is None:
+            from rich.console import Console
+
+            self._live = Console(file=self._stderr, no_color=not self._colour, highlight=False).status("")
+            self._live.start()
+        seconds = time.monotonic() - self._started
+        self._live.update(f"[bold]{phase}[/bold]  {_escape(text)}  [dim]{seconds:.0f} s[/dim]")
+
+    def _clear_live(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def _sentence(progress: Progress) -> str:
+    if progress.done is None:
+        return progress.message
+    count = f"{progress.done:,}" if progress.total is None else f"{progress.done:,} of {progress.total:,}"
+    return f"{progress.message} ({count} {progress.unit})".replace(" )", ")")
