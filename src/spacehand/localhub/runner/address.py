@@ -1,0 +1,43 @@
+"""Where an app answers: the one thing the runner tells the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class SocketAddress:
+    """A unix socket on this machine; HTTP is spoken on it."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class PortAddress:
+    """A TCP port on this machine."""
+
+    port: int
+    host: str = "127.0.0.1"
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderAddress:
+    """A static Space: files that the gateway serves itself; *index* answers ``/``."""
+
+    path: Path
+    index: str = "index.html"
+    variables: Mapping[str, str] = field(default_factory=dict)  # shown as window.huggingface.variables
+
+    def __str__(self) -> str:
+        return f"folder:{self.path}"
+
+
+Address = SocketAddress | PortAddress | FolderAddress
