@@ -1,0 +1,1 @@
+"""What an owner sets for a Space outside its repository: hardware, secrets, variables, sleep, volumes."""
