@@ -1,0 +1,1 @@
+"""Speed beside a peer, both measured in turn in one run, told as ratios."""
