@@ -1,0 +1,108 @@
+"""Templates: Space folders that come with spacehand, each for certain kinds of model."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import spacehand
+from spacehand.errors import ConfigError, NotFoundError
+from spacehand.space.settings_file import Table, merged, settings_document
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What a template has to know about the model it will serve; all of it measured or given, nothing guessed."""
+
+    repo: str  # owner/name
+    kind: str  # full, sharded, lora, ctranslate2, onnx
+    revision: str | None = None  # sha1; the Space serves this commit and no other
+    name: str | None = None
+    subfolder: str | None = None
+    base_model: str | None = None
+    quantization: str | None = None  # int8, nf4
+
+    def variables(self) -> dict[str, str]:
+        """Return the environment that tells the app which model to serve."""
+        pairs = {
+            "HF_MODEL_ID": self.repo,
+            "MODEL_REVISION": self.revision,
+            "MODEL_NAME": self.name,
+            "MODEL_SUBFOLDER": self.subfolder,
+            "BASE_MODEL_ID": self.base_model,
+            "MODEL_QUANTIZATION": self.quantization,
+        }
+        return {name: value for name, value in pairs.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One bundled Space folder and the kinds of model each of its engines serves."""
+
+    name: str
+    folder: Path
+    description: str
+    engines: Mapping[str, tuple[str, ...]]  # engine -> kinds of model
+
+    def engine(self, kind: str) -> str:
+        """
+        Return the engine that serves a model of *kind*.
+
+        Raises:
+            ConfigError: none does.
+        """
+        for name, kinds in self.engines.items():
+            if kind in kinds:
+                return name
+        served = sorted({kind for kinds in self.engines.values() for kind in kinds})
+        raise ConfigError(
+            f"The template `{self.name}` does not serve models of the kind `{kind}`",
+            where=str(self.folder),
+            hint=f"It serves: {', '.join(f'`{k}`' for k in served) or 'none'}",
+        )
+
+
+def template(name: str) -> Template:
+    """
+    Return the bundled template *name*.
+
+    Raises:
+        NotFoundError: there is none of that name.
+    """
+    folder = _home() / name
+    names = template_names()
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"Did you mean `{near[0]}`?" if near else f"There are: {', '.join(f'`{n}`' for n in names)}"
+        raise NotFoundError(f"There is no template `{name}`", hint=hint)
+    document = settings_document(folder)
+    table = merged([document] if document else []).table("template")
+    return Template(name, folder, table.text("description") or "", engines_of(table))
+
+
+def template_names() -> tuple[str, ...]:
+    """Return the names of all bundled templates."""
+    home = _home()
+    if not home.is_dir():
+        return ()
+    return tuple(sorted(folder.name for folder in home.iterdir() if (folder / "README.md").is_file()))
+
+
+def engines_of(table: Table) -> dict[str, tuple[str, ...]]:
+    """Return the ``engines`` of a ``[template]`` table: engine name to the kinds of model it serves."""
+    table.only("description", "engines")
+    engines = table.table("engines")
+    return {name: engines.texts(name) for name in engines.values}
+
+
+def bundled(name: str) -> Path | None:
+    """Return the folder *name* that came inside the installed wheel, None in a checkout."""
+    folder = Path(spacehand.__file__).parent / "bundled" / name
+    return folder if folder.is_dir() else None
+
+
+def _home() -> Path:
+    checkout = Path(spacehand.__file__).parents[2] / "apps"
+    return bundled("apps") or checkout
