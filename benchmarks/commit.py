@@ -1,4 +1,4 @@
-"""1,000 small files in one commit through the official client, beside ``git fast-import`` of the same files."""
+"""1,000 small files in one commit, beside ``git fast-import`` of the same files."""
 
 from __future__ import annotations
 

@@ -1,0 +1,5 @@
+"""``python -m spacehand`` is the same as ``spacehand``."""
+
+from spacehand.cli.main import main
+
+main()
