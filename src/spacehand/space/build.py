@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pathspec
 
-from spacehand.errors import ConfigError, LeakedSecretError, UsageError
+from spacehand.errors import ConfigError, UsageError
 from spacehand.hub import leaks
 from spacehand.hub._protocol import LocalFile
 from spacehand.space.front_matter import FrontMatter
@@ -23,30 +23,27 @@ from spacehand.space.template import bundled
 LARGE = 10 * 1024 * 1024  # bytes; the Hub takes a larger file only by LFS or Xet
 
 # What lies about in a working folder and has no business in a Space.
-_NEVER = pathspec.PathSpec.from_lines(
-    "gitignore",
-    [
-        ".git/",
-        ".hg/",
-        ".env",
-        ".env.*",
-        "!.env.example",
-        "__pycache__/",
-        "*.py[co]",
-        ".venv/",
-        "venv/",
-        "node_modules/",
-        ".ipynb_checkpoints/",
-        ".*_cache/",
-        ".cache/",
-        ".gradio/",
-        ".tox/",
-        "*.egg-info/",
-        ".DS_Store",
-        "Thumbs.db",
-        "*.swp",
-        FILE_NAME,
-    ],
+_NEVER = (
+    ".git/",
+    ".hg/",
+    ".env",
+    ".env.*",
+    "!.env.example",
+    "__pycache__/",
+    "*.py[co]",
+    ".venv/",
+    "venv/",
+    "node_modules/",
+    ".ipynb_checkpoints/",
+    ".*_cache/",
+    ".cache/",
+    ".gradio/",
+    ".tox/",
+    "*.egg-info/",
+    ".DS_Store",
+    "Thumbs.db",
+    "*.swp",
+    FILE_NAME,
 )
 
 
@@ -60,6 +57,7 @@ class BuiltSpace:
     sdk: str
     bytes: int
     large: tuple[str, ...]  # files that travel by LFS or Xet
+    left_out: tuple[str, ...]  # files that are there to hold secrets, by their names
     digest: str  # sha256 over all paths and contents: equal digests, equal Spaces
 
 
@@ -77,7 +75,7 @@ def build(spec: SpaceSpec, output: Path, *, replace: bool = False) -> BuiltSpace
     """
     sources = _sources(spec)
     local = [LocalFile(path, source=source) for path, source in sorted(sources.items())]
-    _refuse_leaks(local)
+    leaks.refuse(local)
     _make_room(output, spec.folder, replace=replace)
     for path, source in sources.items():
         target = output / path
@@ -88,12 +86,8 @@ def build(spec: SpaceSpec, output: Path, *, replace: bool = False) -> BuiltSpace
 
 
 def _sources(spec: SpaceSpec) -> dict[str, Path]:
-    excluded = pathspec.PathSpec.from_lines("gitignore", spec.exclude)
-    sources = {
-        path: source
-        for path, source in _files_under(spec.folder)
-        if not _NEVER.match_file(path) and not excluded.match_file(path)
-    }
+    excluded = pathspec.PathSpec.from_lines("gitignore", [*_NEVER, *spec.exclude])
+    sources = dict(_files_under(spec.folder, excluded))
     if spec.engine or (spec.folder / "requirements").is_dir():
         _choose_requirements(spec, sources)
     for name in spec.vendor:
@@ -101,25 +95,23 @@ def _sources(spec: SpaceSpec) -> dict[str, Path]:
     return sources
 
 
-def _files_under(folder: Path) -> Iterator[tuple[str, Path]]:
+def _files_under(folder: Path, excluded: pathspec.PathSpec) -> Iterator[tuple[str, Path]]:
     root = folder.resolve()
     for place, names, files in os.walk(folder):
         here = Path(place)
         relative = here.relative_to(folder).as_posix()
         prefix = "" if relative == "." else f"{relative}/"
-        names[:] = sorted(name for name in names if not _NEVER.match_file(f"{prefix}{name}/"))
-        links = [name for name in names if (here / name).is_symlink()]
+        names[:] = sorted(name for name in names if not excluded.match_file(f"{prefix}{name}/"))
+        links = [name for name in names if (here / name).is_symlink()]  # os.walk does not follow them
         for name in [*sorted(files), *links]:
             path = f"{prefix}{name}"
-            if _NEVER.match_file(path):
+            if excluded.match_file(path) or leaks.is_secret_file(path):
                 continue
             source = here / name
             if source.is_symlink():
                 _check_link(path, source, root)
             if not source.is_file():
-                raise ConfigError(
-                    f"`{path}` is not a plain file", where=str(source), hint="Remove it, or exclude it"
-                )
+                raise ConfigError(f"`{path}` is not a plain file", where=str(source), hint="Exclude it")
             yield path, source
 
 
@@ -175,7 +167,7 @@ def _vendor(name: str, spec: SpaceSpec, sources: dict[str, Path]) -> None:
             where=str(spec.folder),
             hint=f"Install `{name.replace('_', '-')}`, or take it out of `vendor`",
         )
-    for path, source in _files_under(package):
+    for path, source in _files_under(package, pathspec.PathSpec.from_lines("gitignore", _NEVER)):
         if source.suffix in (".so", ".pyd", ".dylib"):
             raise ConfigError(f"`{name}` has compiled parts and cannot be vendored", where=str(source))
         sources[f"{name}/{path}"] = source
@@ -189,19 +181,6 @@ def _package(name: str) -> Path | None:
     found = importlib.util.find_spec(name)
     places = list(found.submodule_search_locations or ()) if found else []
     return Path(places[0]) if places else None
-
-
-def _refuse_leaks(files: list[LocalFile]) -> None:
-    found = leaks.scan(files)
-    if not found:
-        return
-    first = found[0]
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    raise LeakedSecretError(
-        f"`{first.file}` holds what looks like a secret: {first.rule}{more}",
-        where=f"{first.file}:{first.line}",
-        hint="Take it out, revoke it, and name it under `[secrets]` in spacehand.toml instead",
-    )
 
 
 def _make_room(output: Path, folder: Path, *, replace: bool) -> None:
@@ -221,17 +200,32 @@ def _make_room(output: Path, folder: Path, *, replace: bool) -> None:
 
 
 def _described(output: Path, spec: SpaceSpec) -> BuiltSpace:
-    files, large, total = [], [], 0
-    digest = hashlib.sha256()
-    for path, source in sorted(_files_under(output)):
-        size = source.stat().st_size
-        total += size
-        if size > LARGE:
-            large.append(path)
-        with source.open("rb") as stream:
+    files, digest = [], hashlib.sha256()
+    for source in sorted(output.rglob("*")):
+        if source.is_file():
+            files.append(LocalFile(source.relative_to(output).as_posix(), source=source))
+    files.sort(key=lambda file: file.path)
+    sizes = {file.path: (output / file.path).stat().st_size for file in files}
+    for path in sizes:
+        with (output / path).open("rb") as stream:
             content = hashlib.file_digest(stream, "sha256").hexdigest()
         digest.update(f"{content}  {path}\n".encode())
-        files.append(LocalFile(path, source=source))
     return BuiltSpace(
-        output, tuple(files), spec.front_matter, spec.sdk, total, tuple(large), digest.hexdigest()
+        folder=output,
+        files=tuple(files),
+        front_matter=spec.front_matter,
+        sdk=spec.sdk,
+        bytes=sum(sizes.values()),
+        large=tuple(path for path, size in sizes.items() if size > LARGE),
+        left_out=_secret_files(spec.folder),
+        digest=digest.hexdigest(),
     )
+
+
+def _secret_files(folder: Path) -> tuple[str, ...]:
+    found = []
+    for place, names, files in os.walk(folder):
+        names[:] = [name for name in names if name not in (".git", ".venv", "venv", "node_modules")]
+        paths = [(Path(place) / name).relative_to(folder).as_posix() for name in files]
+        found += [path for path in paths if leaks.is_secret_file(path)]
+    return tuple(sorted(found))

@@ -152,7 +152,7 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
         for key, _ in node.value:
-            name = self.construct_object(key, deep=True)  # type: ignore[no-untyped-call]
+            name = self.construct_object(key, deep=True)
             if isinstance(name, Hashable) and name in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"`{name}` is there twice", key.start_mark

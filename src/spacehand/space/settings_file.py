@@ -161,7 +161,7 @@ class Table:
         raise ConfigError(f"`{self._full(name)}` must be one of {listed}", where=self.where(name))
 
     def wrong(self, name: str, expected: str, hint: str | None = None) -> ConfigError:
-        """Return the error that says *name* should be *expected*; the value is not repeated, it may be a secret."""
+        """Return the error that says *name* should be *expected*; never the value, it may be a secret."""
         kind = _KINDS.get(type(self.values.get(name)), "something else")
         return ConfigError(
             f"`{self._full(name)}` must be {expected}, not {kind}", where=self.where(name), hint=hint

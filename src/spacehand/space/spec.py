@@ -36,7 +36,7 @@ _PROBE_TIMEOUT = 60.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Expect:
-    """What an answer of the probe must hold: the value at *path* (dots between keys) contains or equals a text."""
+    """What the probe's answer must hold at *path* (dots between keys)."""
 
     path: str = ""  # empty: the whole answer
     contains: str | None = None

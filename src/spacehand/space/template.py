@@ -14,7 +14,7 @@ from spacehand.space.settings_file import Table, merged, settings_document
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What a template has to know about the model it will serve; all of it measured or given, nothing guessed."""
+    """What a template has to know about the model it will serve; nothing in it is guessed."""
 
     repo: str  # owner/name
     kind: str  # full, sharded, lora, ctranslate2, onnx
