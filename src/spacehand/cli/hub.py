@@ -1,0 +1,108 @@
+"""``spacehand hub``: the Hub that runs on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from spacehand.cli.command import command
+from spacehand.cli.terminal import Terminal
+from spacehand.errors import NotFoundError
+from spacehand.home import home
+
+DEFAULT_PORT = 7870
+
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The Hub's data folder; SPACEHAND_HOME, or the user's data folder, unless given.",
+)
+
+
+@click.group("hub")
+def hub_command() -> None:
+    """Serve, show or stop the Hub that runs on this machine."""
+
+
+@command("hub serve")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0: any."
+)
+@data_option
+@click.option("--owner", help="The account that owns everything; your login name unless given.")
+@click.option("--detach", is_flag=True, help="Return once it answers, and leave it running.")
+@click.option("--any-python", is_flag=True, help="Run Spaces on the newest Python here if theirs is missing.")
+def serve_command(
+    terminal: Terminal, *, port: int, data: Path | None, owner: str | None, detach: bool, any_python: bool
+) -> None:
+    """
+    Run the local Hub until Ctrl-C; with --detach, in the background.
+
+    It listens on 127.0.0.1 only and needs no account. Give the official client its address and token:
+
+    \b
+        export HF_ENDPOINT=http://127.0.0.1:7870 HF_TOKEN=$(spacehand hub token)
+    """
+    from spacehand.localhub import server
+
+    options = server.ServerOptions(data=data or home(), port=port, owner=owner, any_python=any_python)
+    if not detach:
+        server.serve(options)
+        return
+    running = server.start_detached(options)
+    terminal.say(f"The local Hub runs in the background, pid {running.pid}; end it with `spacehand hub stop`")
+    terminal.finish({"url": running.url, "pid": running.pid, "data": str(options.data)}, running.url)
+
+
+@command("hub status")
+@data_option
+def status_command(terminal: Terminal, *, data: Path | None) -> None:
+    """Say whether the local Hub runs, and where."""
+    running = _running(data or home())
+    found = {"url": running.url, "pid": running.pid, "data": str(data or home())}
+    terminal.finish(found, f"{running.url} (pid {running.pid}, data in {data or home()})")
+
+
+@command("hub stop")
+@data_option
+def stop_command(terminal: Terminal, *, data: Path | None) -> None:
+    """End the local Hub and the Spaces it runs; nothing is lost."""
+    from spacehand.localhub import server
+
+    running = _running(data or home())
+    server.stop(data or home())
+    terminal.finish({"url": running.url, "stopped": True}, f"Stopped {running.url}")
+
+
+@command("hub token")
+@data_option
+def token_command(terminal: Terminal, *, data: Path | None) -> None:
+    """Print the owner's token, alone, for ``export HF_TOKEN=$(spacehand hub token)``."""
+    from spacehand.localhub.store.place import Place
+
+    file = Place(data or home()).token_file
+    try:
+        token = file.read_text().strip()
+    except FileNotFoundError:
+        raise NotFoundError(
+            "This Hub has no token yet: it was never started",
+            where=str(file.parent),
+            hint="`spacehand hub serve --detach`",
+        ) from None
+    terminal.finish({"token": token}, token)
+
+
+for _command in (serve_command, status_command, stop_command, token_command):
+    hub_command.add_command(_command)
+
+
+def _running(data: Path):  # type: ignore[no-untyped-def]
+    from spacehand.localhub import server
+
+    running = server.running(data)
+    if running is None:
+        raise NotFoundError(
+            "No local Hub runs here", where=str(data), hint="Start it with `spacehand hub serve --detach`"
+        )
+    return running
