@@ -68,9 +68,18 @@ class Place:
         """Large files as plain files by sha256: ``lfs/ab/cd/abcd…``."""
         return self.root / "lfs"
 
+    def lfs_file(self, sha256: str) -> Path:
+        """One large file."""
+        return self.lfs / sha256[:2] / sha256[2:4] / sha256
+
     @property
     def xorbs(self) -> Path:
+        """Packs of compressed chunks, as Xet clients send them: ``xorbs/ab/abcd…``."""
         return self.root / "xorbs"
+
+    def xorb(self, xorb_hash: str) -> Path:
+        """One pack of chunks."""
+        return self.xorbs / xorb_hash[:2] / xorb_hash
 
     @property
     def incoming(self) -> Path:
@@ -85,6 +94,11 @@ class Place:
     @property
     def sockets(self) -> Path:
         return self.root / "sockets"
+
+    @property
+    def socket(self) -> Path:
+        """The Hub itself as a unix socket: how a sandboxed Space reaches it."""
+        return self.sockets / "hub.sock"
 
     @property
     def spaces(self) -> Path:

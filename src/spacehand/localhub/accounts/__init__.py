@@ -1,0 +1,1 @@
+"""Who calls: users, organisations, tokens, and the browser's session."""

@@ -1,0 +1,169 @@
+"""The local Hub over HTTP: one table of routes, and what surrounds every answer."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+
+from spacehand.localhub.accounts.routes import routes as accounts
+from spacehand.localhub.errors import HubError
+from spacehand.localhub.metadata.routes import routes as metadata
+from spacehand.localhub.repos.routes import routes as repos
+from spacehand.localhub.unknown import unknown_route
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from spacehand.localhub.hub import LocalHub
+
+# The first that matches answers; within one resource, the special before the general.
+TABLE: list[BaseRoute] = [
+    *accounts,
+    *metadata,
+    *repos,
+]
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+def create_app(hub: LocalHub) -> ASGIApp:
+    """Return the ASGI application of *hub*: host check, gateway, stamps on every answer, the table of routes."""
+    table = [
+        Route("/api/spacehand/routes", list_routes),
+        *TABLE,
+        Route("/{path:path}", unknown_route, methods=METHODS),
+    ]
+    app = Starlette(
+        routes=table,
+        exception_handlers={
+            HubError: refuse,
+            OSError: disk_full,
+            sqlite3.OperationalError: disk_full,
+            500: broken,
+        },
+        lifespan=life,
+    )
+    app.state.hub = hub
+    app.router.redirect_slashes = False
+    return Front(app, hub)
+
+
+@asynccontextmanager
+async def life(app: Starlette) -> AsyncIterator[None]:
+    """Run the Spaces for as long as the server runs."""
+    hub: LocalHub = app.state.hub
+    await hub.start()
+    yield
+    await hub.stop()
+
+
+class Front:
+    """What every request passes first; Spaces' own host names leave for the gateway here."""
+
+    def __init__(self, app: ASGIApp, hub: LocalHub) -> None:
+        self._app = app
+        self._hub = hub
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        host = host_name(headers.get(b"host", b"").decode("latin-1"))
+        if host.endswith(".localhost"):
+            await self._hub.gateway(scope, receive, send)
+            return
+        # Path parameters may hold %2F, so routes are matched on the path as it was sent.
+        raw = scope.get("raw_path") or scope["path"].encode()
+        scope["path"] = raw.partition(b"?")[0].decode("latin-1")
+        send = _stamped(send, request_id(headers))
+        if host not in self._hub.hosts:
+            await _misdirected(host)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+def host_name(header: str) -> str:
+    """Return the name in a Host header, lower case and without the port."""
+    if header.startswith("["):
+        return header.partition("]")[0].lower() + "]"
+    return header.partition(":")[0].lower()
+
+
+def request_id(headers: dict[bytes, bytes]) -> bytes:
+    """Return the id that the client gave its request, or a fresh one."""
+    given = headers.get(b"x-request-id") or headers.get(b"x-amzn-trace-id")
+    return given or f"Root=1-{uuid.uuid4()}".encode()
+
+
+def _stamped(send: Send, identity: bytes) -> Send:
+    async def stamp(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            # The server's own Date is up to a second old; `hf spaces logs` compares it with log lines.
+            stamps = [(b"date", formatdate(usegmt=True).encode()), (b"x-request-id", identity)]
+            message["headers"] = [*message.get("headers", ()), *stamps]
+        await send(message)
+
+    return stamp
+
+
+def _misdirected(host: str) -> Response:
+    # A page on another site may point its own name at 127.0.0.1 and read what the Hub answers.
+    return refusal(HubError(421, f"This Hub does not answer to the name `{host[:80]}`"))
+
+
+def refusal(error: HubError) -> JSONResponse:
+    """Return *error* as the official client expects it."""
+    headers = {"X-Error-Message": error.message.encode("ascii", "replace").decode().replace("\n", " ")}
+    if error.code:
+        headers["X-Error-Code"] = error.code
+    return JSONResponse({"error": error.message, **error.body}, error.status, headers | error.headers)
+
+
+async def refuse(_request: Request, error: Exception) -> Response:
+    """Answer a `HubError`."""
+    assert isinstance(error, HubError)
+    return refusal(error)
+
+
+async def disk_full(_request: Request, error: Exception) -> Response:
+    """Answer that there is no room; any other error of the system is a fault of ours."""
+    full = getattr(error, "errno", None) == errno.ENOSPC or "is full" in str(error)
+    if not full:
+        raise error
+    return refusal(HubError(507, "No space left on device"))
+
+
+async def broken(_request: Request, _error: Exception) -> Response:
+    """Answer a fault of ours; the traceback goes to the server's log."""
+    return refusal(HubError(500, "The local Hub has a fault; its log says more"))
+
+
+async def list_routes(_request: Request) -> Response:
+    """Answer every route of the table: ``[{"methods", "path", "about"}]``."""
+    rows = [
+        {"methods": _methods(route), "path": route.path, "about": _first_line(route.endpoint)}
+        for route in TABLE
+        if isinstance(route, Route | WebSocketRoute)
+    ]
+    return JSONResponse(rows)
+
+
+def _methods(route: Route | WebSocketRoute) -> list[str]:
+    if isinstance(route, WebSocketRoute):
+        return ["WEBSOCKET"]
+    return sorted(set(route.methods or ()) - {"HEAD"})
+
+
+def _first_line(endpoint: object) -> str:
+    function = getattr(endpoint, "func", endpoint)  # a functools.partial
+    return (getattr(function, "__doc__", None) or "").strip().partition("\n")[0]

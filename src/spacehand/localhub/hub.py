@@ -1,0 +1,110 @@
+"""The local Hub: everything it is made of, built in one place."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from spacehand.errors import ConflictError
+from spacehand.localhub.accounts import store as accounts_store
+from spacehand.localhub.accounts.store import Accounts
+from spacehand.localhub.repos import store as repos_store
+from spacehand.localhub.repos.store import Repo, Repos
+from spacehand.localhub.store.database import Database
+from spacehand.localhub.store.keys import Keys
+from spacehand.localhub.store.place import Place
+
+Pushed = Callable[[Repo, str, str], None]  # repository, branch, sha
+
+
+@dataclass
+class LocalHub:
+    """One Hub over one data folder; handlers reach it as ``request.app.state.hub``."""
+
+    place: Place
+    database: Database
+    keys: Keys
+    endpoint: str  # without a trailing slash
+    accounts: Accounts
+    repos: Repos
+    lock: int  # file descriptor; the folder is ours while it is open
+    any_python: bool = False  # build a Space with the newest interpreter when its own is not there
+    started: float = field(default_factory=time.time)
+    hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "[::1]"})  # names the Hub answers to
+    pushed: list[Pushed] = field(default_factory=list)  # called from any thread, once a change is durable
+    objects: Any = None
+    spaces: Any = None
+    runner: Any = None
+    gateway: Any = None
+
+    @classmethod
+    def open(cls, place: Place, *, owner: str, endpoint: str, any_python: bool = False) -> LocalHub:
+        """
+        Open the Hub in *place*, making what is missing and sweeping up what a killed Hub left behind.
+
+        Raises:
+            ConflictError: another server uses the folder.
+        """
+        place.create()
+        lock = _lock(place)
+        _empty(place)
+        database = Database(place.database, [accounts_store.SCHEMA, repos_store.SCHEMA])
+        keys = Keys(place.key_file)
+        accounts = Accounts(database, place.token_file, owner=owner)
+        objects: Any = None
+        repos = Repos(database, place, objects)
+        repos.sweep()
+        hub = cls(place, database, keys, endpoint, accounts, repos, lock, any_python=any_python)
+        hub.objects = objects
+        hub.pushed.append(lambda repo, _branch, _sha: repos.touch(repo))
+        return hub
+
+    def announce(self, repo: Repo, branch: str, sha: str) -> None:
+        """Tell everybody that *branch* is at *sha* now; call it once the change is durable, from any thread."""
+        for listener in self.pushed:
+            listener(repo, branch, sha)
+
+    async def start(self) -> None:
+        """Bring the Spaces back; called inside the event loop."""
+
+    async def stop(self) -> None:
+        """Stop the Spaces; called again, it does nothing."""
+
+    def close(self) -> None:
+        """Let another server use the folder."""
+        os.close(self.lock)
+
+
+def _lock(place: Place) -> int:
+    descriptor = os.open(place.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise ConflictError(
+            f"A local Hub is already running at {_address(place)}",
+            where=str(place.root),
+            hint="Use it, stop it with `spacehand hub stop`, or choose another folder with `--data`",
+        ) from None
+    return descriptor
+
+
+def _address(place: Place) -> str:
+    try:
+        return str(json.loads(place.description.read_text())["url"])
+    except (OSError, ValueError, KeyError):
+        return "an address it has not told yet"
+
+
+def _empty(place: Place) -> None:
+    for left in place.incoming.iterdir():
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)

@@ -1,0 +1,54 @@
+"""Long lists, a page at a time: the next page's address is in the ``Link`` header."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from spacehand.localhub.errors import HubError
+from spacehand.localhub.request import endpoint
+
+Item = TypeVar("Item")
+MAX_PAGE = 1000
+
+
+def paged(
+    request: Request,
+    items: Sequence[Item],
+    wire: Callable[[Item], object],
+    *,
+    size: int = MAX_PAGE,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """
+    Answer one page of *items*, each turned to JSON by *wire*; ``limit`` and ``cursor`` come from the query.
+
+    Only the page's own items go through *wire*, which may be slow.
+
+    Raises:
+        HubError: 400, ``limit`` or ``cursor`` is no number.
+    """
+    start = _number(request, "cursor", 0)
+    count = min(max(_number(request, "limit", size), 1), MAX_PAGE)
+    answer = JSONResponse([wire(item) for item in items[start : start + count]], headers=headers)
+    if start + count < len(items):
+        answer.headers["Link"] = f'<{_next_address(request, start + count)}>; rel="next"'
+    return answer
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name, "")
+    if not text:
+        return default
+    if not text.isdecimal():
+        raise HubError(400, f"`{name}` must be a number")
+    return int(text)
+
+
+def _next_address(request: Request, cursor: int) -> str:
+    query = [(key, value) for key, value in request.query_params.multi_items() if key != "cursor"]
+    return f"{endpoint(request)}{request.scope['path']}?{urlencode([*query, ('cursor', str(cursor))])}"

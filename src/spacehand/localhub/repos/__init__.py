@@ -1,0 +1,1 @@
+"""Repositories: made, listed, described, moved, deleted."""
