@@ -70,6 +70,7 @@ class Space:
     hardware: str
     requested_hardware: str
     sleep_seconds: int | None
+    volumes: Sequence[Mapping[str, Any]] = ()
     stage: Stage = Stage.NO_APP_FILE
     revision: str | None = None  # the commit that answers
     ahead: list[tuple[Stage, str | None]] = field(default_factory=list)  # what comes, one step a look
@@ -168,6 +169,7 @@ class FakeHub:
             hardware,
             hardware,
             settings.sleep_seconds,
+            tuple(settings.volumes),
         )
         return self.page_url(RepoKind.SPACE, repo)
 
@@ -243,6 +245,11 @@ class FakeHub:
         self._called("delete_secret")
         if self.space(space).secrets.pop(name, None) is None:
             raise NotFoundError(f"No secret `{name}`", where=str(space))
+        self._restart(space)
+
+    def set_volumes(self, space: RepoId, volumes: Sequence[Mapping[str, Any]]) -> None:
+        self._called("set_volumes")
+        self.space(space).volumes = tuple(volumes)
         self._restart(space)
 
     def set_hardware(self, space: RepoId, flavor: str, sleep_seconds: int | None) -> None:
@@ -393,7 +400,7 @@ def _runtime(space: Space) -> SpaceRuntime:
         requested_hardware=space.requested_hardware,
         sleep_seconds=space.sleep_seconds,
         error=space.error,
-        raw={"stage": str(space.stage)},
+        raw={"stage": str(space.stage), "volumes": [dict(volume) for volume in space.volumes]},
     )
 
 
