@@ -5,8 +5,9 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from spacehand.errors import AuthError, ConflictError, NotFoundError, PaymentError, SpacehandError, UsageError
 from spacehand.hub._protocol import (

@@ -54,7 +54,7 @@ def choose(
     environ: Mapping[str, str] = os.environ,
 ) -> Target:
     """
-    Return the Hub that *to* names, else HF_ENDPOINT, else *settings* (``[hub] endpoint``), else the local one.
+    Return the Hub that *to* names, else HF_ENDPOINT, else *settings* (of spacehand.toml), else the local one.
 
     *to* is ``local``, ``hf`` or an address; *data* is the local Hub's data folder. HF_TOKEN and a stored
     login go to huggingface.co only when it was chosen; HF_TOKEN goes to another address only when that was
