@@ -1,0 +1,71 @@
+"""From ``--to`` to a Hub that answers: the one on this machine is started when it does not run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from spacehand.cli.terminal import Terminal
+from spacehand.home import home
+from spacehand.ids import RepoId
+
+if TYPE_CHECKING:
+    from spacehand.hub.endpoint import Target
+    from spacehand.hub.remote import RemoteHub
+    from spacehand.localhub.server import Running
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A Hub that answered, and who we are there."""
+
+    hub: RemoteHub
+    target: Target
+    account: str
+    started: Running | None = None  # the local Hub, when this very command started it
+
+    def repo(self, text: str) -> RepoId:
+        """Return the repository that *text* names; a bare name is one of the account's own."""
+        return RepoId.parse(text if "/" in text else f"{self.account}/{text}")
+
+
+def connect(
+    terminal: Terminal, to: str | None, *, settings: str | None = None, any_python: bool = False
+) -> Connection:
+    """
+    Return the chosen Hub and say which it is.
+
+    Raises:
+        AuthError: it does not accept the token, or there is none.
+        HubUnreachableError: nobody answers there.
+    """
+    from spacehand.hub.endpoint import choose
+    from spacehand.hub.remote import RemoteHub
+
+    target = choose(to, settings=settings)
+    started = _start_if_needed(target, any_python=any_python)
+    if started is not None:
+        target = choose(to, settings=settings)
+    hub = RemoteHub(target.endpoint, target.token)
+    try:
+        account = hub.whoami().name
+    except Exception:
+        terminal.say(target.describe())
+        raise
+    terminal.say(target.describe(account))
+    if started is not None:
+        terminal.say(
+            f"  No local Hub was running: started one (pid {started.pid}); `spacehand hub stop` ends it"
+        )
+    return Connection(hub, target, account, started)
+
+
+def _start_if_needed(target: Target, *, any_python: bool) -> Running | None:
+    if not target.is_local:
+        return None
+    from spacehand.localhub import server
+
+    data = target.data or home()
+    if server.running(data) is not None:
+        return None
+    return server.start_detached(server.ServerOptions(data=data, any_python=any_python))
