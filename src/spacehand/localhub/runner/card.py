@@ -1,0 +1,181 @@
+"""The README's header of a Space, as far as it decides how the Space is built and run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import Any
+
+import yaml
+
+from spacehand.stage import Stage
+
+_HEADER = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
+_VERSION = re.compile(r"\d+(\.\d+)*([a-z0-9.+-]*)\Z")
+_PYTHON = re.compile(r"3\.\d{1,2}(\.\d{1,2})?\Z")
+_SPAN = re.compile(r"(?:(\d+)h)?\s*(?:(\d+)m(?:in)?)?\s*(?:(\d+)s)?\Z")
+_HEADERS = ("cross-origin-embedder-policy", "cross-origin-opener-policy", "cross-origin-resource-policy")
+_STARTUP_SECONDS = 30 * 60.0
+
+
+class Sdk(StrEnum):
+    """What runs the Space, spelled as the Hub spells it."""
+
+    GRADIO = "gradio"
+    STATIC = "static"
+    DOCKER = "docker"
+    STREAMLIT = "streamlit"
+
+
+class CannotBuildError(Exception):
+    """The Space can not be built or run as it is; *stage* is what the Hub shows."""
+
+    def __init__(self, stage: Stage, message: str) -> None:
+        super().__init__(message)
+        self.stage = stage
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceCard:
+    """The header's fields that the builder and the runner obey."""
+
+    sdk: Sdk
+    sdk_version: str | None
+    python_version: str | None
+    app_file: str
+    title: str = ""
+    base_path: str = "/"
+    startup_seconds: float = _STARTUP_SECONDS
+    headers: Mapping[str, str] = field(default_factory=dict)
+    differences: tuple[str, ...] = ()  # what the header asks for and this Hub does not do
+
+    @classmethod
+    def parse(cls, readme: bytes | None) -> SpaceCard:
+        """
+        Return the card that *readme* holds.
+
+        Raises:
+            CannotBuildError: no header, no valid YAML, or a value that no Space can have.
+        """
+        header = _header(readme)
+        sdk = _sdk(header)
+        return cls(
+            sdk=sdk,
+            sdk_version=_version(header),
+            python_version=_python(header),
+            app_file=_app_file(header, sdk),
+            title=str(header.get("title") or ""),
+            base_path=_base_path(header),
+            startup_seconds=_startup(header),
+            headers=_custom_headers(header),
+            differences=_differences(header),
+        )
+
+
+def _header(readme: bytes | None) -> dict[str, Any]:
+    found = _HEADER.match((readme or b"").decode("utf-8", "replace"))
+    if found is None:
+        raise CannotBuildError(Stage.CONFIG_ERROR, "Missing configuration in README")
+    try:
+        header = yaml.safe_load(found.group(1))
+    except yaml.YAMLError as error:
+        reason = str(error).splitlines()[0]
+        raise CannotBuildError(
+            Stage.CONFIG_ERROR, f"Missing configuration in README: the header is not valid YAML ({reason})"
+        ) from error
+    if not isinstance(header, dict) or not header.get("sdk"):
+        raise CannotBuildError(Stage.CONFIG_ERROR, "Missing configuration in README")
+    return header
+
+
+def _sdk(header: Mapping[str, Any]) -> Sdk:
+    try:
+        sdk = Sdk(str(header["sdk"]))
+    except ValueError:
+        raise CannotBuildError(
+            Stage.CONFIG_ERROR,
+            f"`sdk: {header['sdk']}` in README is none that a Space can have: gradio, docker, static",
+        ) from None
+    if sdk in (Sdk.DOCKER, Sdk.STREAMLIT):
+        raise CannotBuildError(
+            Stage.CONFIG_ERROR,
+            f"`sdk: {sdk}` needs a container engine, which this local Hub does not have yet; "
+            "it runs `sdk: gradio` and `sdk: static`",
+        )
+    if sdk is Sdk.STATIC and header.get("app_build_command"):
+        raise CannotBuildError(
+            Stage.CONFIG_ERROR,
+            "`app_build_command` in README needs a build job, which this local Hub does not have yet; "
+            "push the built files instead",
+        )
+    return sdk
+
+
+def _version(header: Mapping[str, Any]) -> str | None:
+    value = header.get("sdk_version")
+    if value is None:
+        return None
+    if not _VERSION.match(str(value)):
+        raise CannotBuildError(Stage.CONFIG_ERROR, f"`sdk_version: {value}` in README is no version")
+    return str(value)
+
+
+def _python(header: Mapping[str, Any]) -> str | None:
+    value = header.get("python_version")
+    if value is None:
+        return None
+    if not _PYTHON.match(str(value)):
+        raise CannotBuildError(
+            Stage.CONFIG_ERROR, f'`python_version: {value}` in README is none; write it as `"3.11"`'
+        )
+    return str(value)
+
+
+def _app_file(header: Mapping[str, Any], sdk: Sdk) -> str:
+    value = str(header.get("app_file") or ("index.html" if sdk is Sdk.STATIC else "app.py"))
+    path = PurePosixPath(value)
+    if path.is_absolute() or ".." in path.parts:
+        raise CannotBuildError(Stage.CONFIG_ERROR, f"`app_file: {value}` in README leaves the repository")
+    return str(path)
+
+
+def _base_path(header: Mapping[str, Any]) -> str:
+    value = str(header.get("base_path") or "/")
+    if not value.startswith("/"):
+        raise CannotBuildError(Stage.CONFIG_ERROR, f"`base_path: {value}` in README must start with `/`")
+    return value
+
+
+def _startup(header: Mapping[str, Any]) -> float:
+    """Return ``startup_duration_timeout`` in seconds: ``1h``, ``30m``, ``1h30m``, ``90s``."""
+    value = header.get("startup_duration_timeout")
+    if value is None:
+        return _STARTUP_SECONDS
+    found = _SPAN.match(str(value).strip())
+    if not found or not any(found.groups()):
+        raise CannotBuildError(
+            Stage.CONFIG_ERROR,
+            f"`startup_duration_timeout: {value}` in README is no time span; write `1h` or `30m`",
+        )
+    hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return float(hours * 3600 + minutes * 60 + seconds)
+
+
+def _custom_headers(header: Mapping[str, Any]) -> dict[str, str]:
+    value = header.get("custom_headers")
+    if not isinstance(value, dict):
+        return {}
+    return {name: str(text) for name, text in value.items() if name in _HEADERS}
+
+
+def _differences(header: Mapping[str, Any]) -> tuple[str, ...]:
+    found = []
+    if header.get("preload_from_hub"):
+        found.append("`preload_from_hub` is not done: the app loads these files when it asks for them")
+    if header.get("hf_oauth"):
+        found.append("`hf_oauth`: there is no sign-in with a Hugging Face account here")
+    return tuple(found)
