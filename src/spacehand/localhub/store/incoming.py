@@ -1,0 +1,163 @@
+"""Bytes on their way in: written aside and synced to disk before anything names them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from spacehand.localhub.errors import HubError
+from spacehand.localhub.store.place import Place
+
+_BLOCK = 1024 * 1024  # bytes gathered before a worker thread is troubled with them
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+T = TypeVar("T")
+
+
+class Sink(Protocol):
+    """Takes bytes in order; called in a worker thread, never twice at the same time."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+class Incoming:
+    """
+    A file in the Hub's ``incoming`` folder, which becomes another file whole or not at all.
+
+    Writing raises HubError 507 when the disk is full.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("xb", buffering=0)
+        self.size = 0
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append *data*."""
+        view = memoryview(data)
+        with full_disk_told():
+            while view:
+                written = self._file.write(view)
+                self.size += written
+                view = view[written:]
+
+    def become(self, target: Path) -> None:
+        """Be *target* from now on, also after a power cut."""
+        with full_disk_told():
+            os.fsync(self._file.fileno())
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._path.replace(target)
+            for folder in (target.parent, target.parent.parent):
+                _sync_folder(folder)
+
+    def close(self) -> None:
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def incoming(place: Place) -> Iterator[Incoming]:
+    """Open a file aside; what did not become another file by the end of the block is gone."""
+    with full_disk_told():
+        file = Incoming(place.incoming / uuid.uuid4().hex)
+    try:
+        yield file
+    finally:
+        file.close()
+
+
+@contextlib.contextmanager
+def full_disk_told() -> Iterator[None]:
+    """
+    Turn a full disk into an answer.
+
+    Raises:
+        HubError: 507; what was half-written is removed by whoever wrote it.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise HubError(507, "No space left on device") from error
+
+
+async def pour(source: AsyncIterator[bytes], sink: Sink) -> None:
+    """
+    Hand all of *source* to *sink*, block by block, in a worker thread.
+
+    While one block is worked on the next is received; more than two are never held.
+    """
+    pieces: list[bytes] = []
+    size = 0
+    async with _OneAtATime() as worker:
+        async for piece in source:
+            pieces.append(piece)
+            size += len(piece)
+            if size >= _BLOCK:
+                await worker.start(_write_all, sink, pieces)
+                pieces, size = [], 0
+        await worker.start(_write_all, sink, pieces)
+        await worker.finished()
+
+
+async def in_thread(function: Callable[..., T], *arguments: object) -> T:
+    """Return *function*'s result; when the caller goes away, still wait for the thread to end."""
+    working = asyncio.get_running_loop().run_in_executor(None, partial(function, *arguments))
+    try:
+        return await asyncio.shield(working)
+    finally:
+        await _end(working)
+
+
+class _OneAtATime:
+    """A worker thread that is left only when it is idle: its file may be closed then."""
+
+    def __init__(self) -> None:
+        self._working: asyncio.Future[None] | None = None
+
+    async def __aenter__(self) -> _OneAtATime:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        if self._working is not None:
+            await _end(self._working)
+
+    async def start(self, function: Callable[..., None], *arguments: object) -> None:
+        """Begin *function* once the one before it is done."""
+        await self.finished()
+        call = partial(function, *arguments)
+        self._working = asyncio.get_running_loop().run_in_executor(None, call)
+
+    async def finished(self) -> None:
+        if self._working is not None:
+            # A cancelled await must not mark the thread's work as done: it still runs.
+            await asyncio.shield(self._working)
+
+
+async def _end(working: asyncio.Future[T]) -> None:
+    if not working.done():
+        await asyncio.wait([working])
+    if not working.cancelled():
+        working.exception()  # seen: whoever awaited it was told, or has gone
+
+
+def _write_all(sink: Sink, pieces: Sequence[bytes]) -> None:
+    for piece in pieces:
+        sink.write(piece)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

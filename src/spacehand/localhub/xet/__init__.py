@@ -1,0 +1,1 @@
+"""Large files by Xet: cut into chunks, packed into xorbs, put together again from shards."""
