@@ -1,0 +1,257 @@
+"""Runs apps in a bubblewrap sandbox: own network, own processes, own files, uid 1000."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from spacehand.localhub.runner.address import SocketAddress
+from spacehand.localhub.runner.engines._protocol import (
+    APP_PORT,
+    Capabilities,
+    Fidelity,
+    Folders,
+    Layout,
+    RunSpec,
+)
+from spacehand.localhub.runner.engines.supervised import RELAY, SupervisedApp
+from spacehand.localhub.runner.interpreter import Interpreter, current
+
+UID = 1000
+_RELAY = "/opt/spacehand/relay.py"
+_HUB_SOCKET = "/run/spacehand/hub.sock"
+_VENV = "/opt/venv"
+
+# What programs look for in /etc, as far as it tells nothing about this machine's owner.
+_SYSTEM_FILES = (
+    "/etc/alternatives",
+    "/etc/ca-certificates",
+    "/etc/fonts",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/localtime",
+    "/etc/mime.types",
+    "/etc/pki/tls/certs",
+    "/etc/protocols",
+    "/etc/services",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
+)
+_OWN_FILES = {
+    "passwd": f"root:x:0:0:root:/root:/usr/sbin/nologin\nuser:x:{UID}:{UID}::/home/user:/bin/sh\n",
+    "group": f"root:x:0:\nuser:x:{UID}:\n",
+    # Gradio asks itself for an answer on localhost at start, and dies without one.
+    "hosts": "127.0.0.1 localhost space\n::1 localhost\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+    "resolv.conf": "",
+}
+_DIFFERENCES = (
+    "the sandbox reaches this Hub and no other address",
+    "memory is watched and not fenced: a process may exceed its limit for a moment",
+)
+_PROOF = "seen: uid={} network={} root_file={}"
+_PROBE = """
+import os, socket, sys
+try:
+    socket.create_connection(("127.0.0.1", int(sys.argv[1])), 2).close()
+    network = True
+except OSError:
+    network = False
+try:
+    open("/tmp/probe/closed").close()
+    closed = True
+except OSError:
+    closed = False
+print("seen: uid={} network={} root_file={}".format(os.getuid(), network, closed))
+"""
+
+
+class SandboxEngine:
+    """Bubblewrap, as root or as an ordinary user."""
+
+    fidelity = Fidelity.SANDBOX
+
+    def __init__(self, *, as_root: bool | None = None) -> None:
+        self._as_root = os.geteuid() == 0 if as_root is None else as_root
+        self._known: Capabilities | None = None
+
+    async def capabilities(self) -> Capabilities:
+        if self._known is None:
+            why_not = await self._try()
+            self._known = Capabilities(not why_not, why_not, _DIFFERENCES)
+        return self._known
+
+    def layout(self, folders: Folders, venv: Path | None, interpreter: Interpreter) -> Layout:  # noqa: ARG002
+        programs = f"{_VENV}/bin" if venv else str(interpreter.path.parent)
+        return Layout("/app", "/home/user", "/tmp", programs, "0.0.0.0", APP_PORT)  # noqa: S108
+
+    async def start(self, spec: RunSpec, output: Callable[[str], None]) -> SupervisedApp:
+        await asyncio.to_thread(self._prepare, spec.folders)
+        # Made here and handed in: a socket in a folder of the app's could be swapped for a link to elsewhere.
+        listener = _listen(spec.socket)
+        try:
+            order = {
+                "command": [
+                    f"{_VENV}/bin/python" if spec.venv else str(spec.interpreter.path),
+                    *spec.command,
+                ],
+                "environment": dict(spec.environment),
+                "folder": "/app",
+                "grace": spec.grace_seconds,
+                "listener": listener.fileno(),
+                "port": APP_PORT,
+                "hub_port": spec.hub.port if spec.hub and spec.hub.port != APP_PORT else None,
+                "hub_socket": _HUB_SOCKET,
+            }
+            command = [*self.wrap(spec), str(spec.interpreter.path), "-I", "-S", _RELAY]
+            return await SupervisedApp.start(
+                command,
+                spec,
+                order,
+                SocketAddress(spec.socket),
+                output,
+                keep_open=[listener.fileno()],
+                own_network=True,
+            )
+        finally:
+            listener.close()
+
+    def wrap(self, spec: RunSpec) -> list[str]:
+        """Return the command line that what shall run in the sandbox is appended to."""
+        folders = spec.folders
+        command = [_bwrap(), "--die-with-parent", "--new-session", "--hostname", "space", "--clearenv"]
+        command += [
+            "--unshare-pid",
+            "--unshare-net",
+            "--unshare-ipc",
+            "--unshare-uts",
+            "--unshare-cgroup-try",
+        ]
+        if not self._as_root:
+            command += ["--unshare-user", "--uid", str(UID), "--gid", str(UID)]
+        command += _system(folders)
+        # The parents of a bind are made 0700 unless they were made before.
+        for folder in ("/opt", "/home", "/run", "/run/spacehand", "/opt/spacehand"):
+            command += ["--dir", folder]
+        command += _bind_interpreter(spec.interpreter)
+        if spec.venv:
+            command += ["--ro-bind", str(spec.venv), _VENV]
+        command += ["--ro-bind", str(RELAY), _RELAY]
+        if spec.hub:
+            command += ["--bind", str(spec.hub.socket), _HUB_SOCKET]
+        command += ["--bind", str(folders.home), "/home/user", "--bind", str(folders.app), "/app"]
+        command += ["--chdir", "/", "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LANG", "C.UTF-8", "--"]
+        if self._as_root:
+            # A user namespace made by root maps 1000 to root, and drops nothing.
+            command += ["setpriv", "--reuid", str(UID), "--regid", str(UID), "--clear-groups"]
+            command += ["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--"]
+        return command
+
+    def _prepare(self, folders: Folders) -> None:
+        folders.system.mkdir(parents=True, exist_ok=True)
+        for name, text in _OWN_FILES.items():
+            (folders.system / name).write_text(text)
+        for folder in (folders.app, folders.home, folders.temporary):
+            folder.mkdir(parents=True, exist_ok=True)
+        folders.temporary.chmod(0o1777)
+        link = folders.home / "app"
+        if not link.is_symlink():
+            link.symlink_to("/app")
+        if self._as_root:
+            _hand_over([folders.app, folders.home, folders.temporary])
+
+    async def _try(self) -> str:
+        """Return why the sandbox does not work here; nothing if it does."""
+        if not shutil.which("bwrap"):
+            return "bubblewrap is not installed"
+        if self._as_root and not shutil.which("setpriv"):
+            return "setpriv is not installed"
+        with (
+            tempfile.TemporaryDirectory(prefix="spacehand-probe-") as temporary,
+            socket.create_server(("127.0.0.1", 0)) as witness,
+        ):
+            return await self._probe(Folders(Path(temporary)), witness.getsockname()[1])
+
+    async def _probe(self, folders: Folders, witness: int) -> str:
+        interpreter = await asyncio.to_thread(current)
+        await asyncio.to_thread(self._prepare, folders)
+        secret = folders.temporary / "probe/closed"
+        secret.parent.mkdir(mode=0o755)
+        secret.touch(mode=0o600)
+        spec = RunSpec(
+            "probe",
+            (),
+            folders,
+            self.layout(folders, None, interpreter),
+            interpreter,
+            None,
+            0,
+            folders.root / "s",
+            None,
+        )
+        process = await asyncio.create_subprocess_exec(
+            *self.wrap(spec),
+            str(interpreter.path),
+            *("-I", "-S", "-c", _PROBE, str(witness)),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said = (await process.communicate())[0].decode("utf-8", "replace").strip()
+        # As an ordinary user the sandbox is that user under another number, and may read what is its own.
+        wanted = _PROOF.format(UID, False, not self._as_root)
+        return "" if said == wanted else f"bubblewrap does not shield here ({said[-200:]})"
+
+
+def _system(folders: Folders) -> list[str]:
+    arguments = ["--ro-bind", "/usr", "/usr"]
+    for name in ("bin", "sbin", "lib", "lib32", "lib64"):
+        path = Path("/", name)
+        if path.is_symlink():
+            arguments += ["--symlink", str(path.readlink()), str(path)]
+        elif path.is_dir():
+            arguments += ["--ro-bind", str(path), str(path)]
+    for folder in ("/etc", "/etc/ssl", "/etc/pki", "/etc/pki/tls"):
+        arguments += ["--dir", folder]
+    for path_name in _SYSTEM_FILES:
+        arguments += ["--ro-bind-try", path_name, path_name]
+    for name in _OWN_FILES:
+        arguments += ["--ro-bind", str(folders.system / name), f"/etc/{name}"]
+    arguments += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm"]  # noqa: S108
+    return [*arguments, "--bind", str(folders.temporary), "/tmp"]  # noqa: S108
+
+
+def _bind_interpreter(interpreter: Interpreter) -> list[str]:
+    """Return the mounts that put the interpreter at its own path: elsewhere it would not find its library."""
+    prefix = interpreter.prefix.resolve()
+    if prefix.is_relative_to("/usr"):
+        return []
+    arguments = []
+    for parent in reversed(prefix.parents[:-1]):
+        arguments += ["--perms", "0755", "--dir", str(parent)]
+    return [*arguments, "--ro-bind", str(prefix), str(prefix)]
+
+
+def _hand_over(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, UID, UID, follow_symlinks=False)
+
+
+def _listen(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    listener.listen(512)
+    listener.setblocking(False)
+    return listener
+
+
+def _bwrap() -> str:
+    return shutil.which("bwrap") or "bwrap"
