@@ -8,7 +8,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email.utils import formatdate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,7 +18,9 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from spacehand.localhub.accounts.routes import routes as accounts
 from spacehand.localhub.errors import HubError
 from spacehand.localhub.metadata.routes import routes as metadata
+from spacehand.localhub.refs.routes import routes as refs
 from spacehand.localhub.repos.routes import routes as repos
+from spacehand.localhub.spaces.routes import routes as spaces
 from spacehand.localhub.unknown import unknown_route
 
 if TYPE_CHECKING:
@@ -30,13 +32,15 @@ if TYPE_CHECKING:
 TABLE: list[BaseRoute] = [
     *accounts,
     *metadata,
+    *spaces,
     *repos,
+    *refs,
 ]
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 def create_app(hub: LocalHub) -> ASGIApp:
-    """Return the ASGI application of *hub*: host check, gateway, stamps on every answer, the table of routes."""
+    """Return the ASGI application of *hub*: what every request passes first, then the table of routes."""
     table = [
         Route("/api/spacehand/routes", list_routes),
         *TABLE,
@@ -131,8 +135,7 @@ def refusal(error: HubError) -> JSONResponse:
 
 async def refuse(_request: Request, error: Exception) -> Response:
     """Answer a `HubError`."""
-    assert isinstance(error, HubError)
-    return refusal(error)
+    return refusal(cast("HubError", error))
 
 
 async def disk_full(_request: Request, error: Exception) -> Response:

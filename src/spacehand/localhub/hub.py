@@ -9,18 +9,31 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from spacehand.errors import ConflictError
 from spacehand.localhub.accounts import store as accounts_store
 from spacehand.localhub.accounts.store import Accounts
 from spacehand.localhub.repos import store as repos_store
 from spacehand.localhub.repos.store import Repo, Repos
+from spacehand.localhub.runner.gateway import Gateway
+from spacehand.localhub.runner.runner import Runner
+from spacehand.localhub.runner.runner import schema as runner_schema
+from spacehand.localhub.spaces import store as spaces_store
+from spacehand.localhub.spaces.store import Spaces
+from spacehand.localhub.store import objects as objects_store
 from spacehand.localhub.store.database import Database
 from spacehand.localhub.store.keys import Keys
+from spacehand.localhub.store.objects import Objects
 from spacehand.localhub.store.place import Place
 
 Pushed = Callable[[Repo, str, str], None]  # repository, branch, sha
+SCHEMAS = (
+    accounts_store.SCHEMA,
+    repos_store.SCHEMA,
+    objects_store.SCHEMA,
+    spaces_store.SCHEMA,
+    runner_schema,
+)
 
 
 @dataclass
@@ -32,16 +45,23 @@ class LocalHub:
     keys: Keys
     endpoint: str  # without a trailing slash
     accounts: Accounts
+    objects: Objects
     repos: Repos
+    spaces: Spaces
     lock: int  # file descriptor; the folder is ours while it is open
     any_python: bool = False  # build a Space with the newest interpreter when its own is not there
-    started: float = field(default_factory=time.time)
     hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "[::1]"})  # names the Hub answers to
+    started: float = field(default_factory=time.time)
     pushed: list[Pushed] = field(default_factory=list)  # called from any thread, once a change is durable
-    objects: Any = None
-    spaces: Any = None
-    runner: Any = None
-    gateway: Any = None
+    runner: Runner = field(init=False)
+    gateway: Gateway = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pushed.append(lambda repo, _branch, _sha: self.repos.touch(repo))
+        # Both look at the rest of the Hub, so they come last.
+        self.gateway = Gateway(self)
+        self.runner = Runner(self)
+        self.pushed.append(self.runner.pushed)
 
     @classmethod
     def open(cls, place: Place, *, owner: str, endpoint: str, any_python: bool = False) -> LocalHub:
@@ -54,27 +74,38 @@ class LocalHub:
         place.create()
         lock = _lock(place)
         _empty(place)
-        database = Database(place.database, [accounts_store.SCHEMA, repos_store.SCHEMA])
+        database = Database(place.database, SCHEMAS)
         keys = Keys(place.key_file)
-        accounts = Accounts(database, place.token_file, owner=owner)
-        objects: Any = None
+        objects = Objects(place, database)
         repos = Repos(database, place, objects)
         repos.sweep()
-        hub = cls(place, database, keys, endpoint, accounts, repos, lock, any_python=any_python)
-        hub.objects = objects
-        hub.pushed.append(lambda repo, _branch, _sha: repos.touch(repo))
-        return hub
+        return cls(
+            place=place,
+            database=database,
+            keys=keys,
+            endpoint=endpoint,
+            accounts=Accounts(database, place.token_file, owner=owner),
+            objects=objects,
+            repos=repos,
+            spaces=Spaces(database, keys),
+            lock=lock,
+            any_python=any_python,
+        )
 
     def announce(self, repo: Repo, branch: str, sha: str) -> None:
-        """Tell everybody that *branch* is at *sha* now; call it once the change is durable, from any thread."""
+        """Tell everybody that *branch* is durably at *sha* now; from any thread."""
         for listener in self.pushed:
             listener(repo, branch, sha)
 
     async def start(self) -> None:
-        """Bring the Spaces back; called inside the event loop."""
+        """Open the Spaces' ports and bring the Spaces back; called inside the event loop."""
+        await self.gateway.start()
+        await self.runner.start()
 
     async def stop(self) -> None:
-        """Stop the Spaces; called again, it does nothing."""
+        """Stop the Spaces, and with them every stream of their logs; called again, it does nothing."""
+        await self.runner.stop()
+        await self.gateway.stop()
 
     def close(self) -> None:
         """Let another server use the folder."""

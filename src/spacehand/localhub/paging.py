@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -32,9 +32,23 @@ def paged(
     Raises:
         HubError: 400, ``limit`` or ``cursor`` is no number.
     """
+    return paged_together(
+        request, items, lambda page: [wire(item) for item in page], size=size, headers=headers
+    )
+
+
+def paged_together(
+    request: Request,
+    items: Sequence[Item],
+    wire: Callable[[Sequence[Item]], list[Any]],
+    *,
+    size: int = MAX_PAGE,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Like `paged`, for items that are turned to JSON faster together than one by one."""
     start = _number(request, "cursor", 0)
     count = min(max(_number(request, "limit", size), 1), MAX_PAGE)
-    answer = JSONResponse([wire(item) for item in items[start : start + count]], headers=headers)
+    answer = JSONResponse(wire(items[start : start + count]), headers=headers)
     if start + count < len(items):
         answer.headers["Link"] = f'<{_next_address(request, start + count)}>; rel="next"'
     return answer

@@ -93,18 +93,31 @@ def readable_repo(request: HTTPConnection, kind: RepoKind | None = None) -> Repo
         HubError: 404 or 401 when there is none that the caller may see; 307 when it was moved.
     """
     kind = request.path_params["kind"] if kind is None else kind
+    try:
+        return visible_repo(request, kind, part(request, "owner"), part(request, "name").removesuffix(".git"))
+    except Moved as moved:
+        raise _redirect(request, moved.repo) from None
+
+
+def visible_repo(request: HTTPConnection, kind: RepoKind, owner: str, name: str) -> Repo:
+    """
+    Return the repository ``owner/name``, named elsewhere than in the path, if the caller may see it.
+
+    Raises:
+        HubError: 404 or 401.
+        Moved: it has another name now.
+    """
     known = caller(request)
-    owner, name = part(request, "owner"), part(request, "name").removesuffix(".git")
     try:
         repo = local_hub(request).repos.find(kind, owner, name)
     except Moved as moved:
-        if not may_read(known, moved.repo):
-            raise _unseen(known) from None
-        raise _redirect(request, moved.repo) from None
-    except HubError as error:
-        raise error if known.name is not None else _unseen(known) from None
+        if may_read(known, moved.repo):
+            raise
+        raise unseen(known) from None
+    except HubError:
+        raise unseen(known) from None
     if not may_read(known, repo):
-        raise _unseen(known)
+        raise unseen(known)
     return repo
 
 
@@ -216,7 +229,8 @@ def _password(value: str) -> str:
     return password
 
 
-def _unseen(known: Caller) -> HubError:
+def unseen(known: Caller) -> HubError:
+    """There is no such repository, or *known* may not see it; which of the two is not told."""
     if known.name is None:
         error = login_needed()
         error.code = "RepoNotFound"

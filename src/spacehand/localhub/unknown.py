@@ -7,12 +7,13 @@ import re
 from starlette.requests import Request
 from starlette.responses import Response
 
-from spacehand.localhub.errors import HubError, login_needed, repo_not_found
-from spacehand.localhub.request import caller
+from spacehand.localhub.errors import HubError
+from spacehand.localhub.request import caller, unseen
 
 # `gpt2` without an owner: such names are older than namespaces, and no Hub makes new ones.
 _LEGACY_API = re.compile(
-    r"/api/(?:models|datasets|spaces)/[^/]+(?:/(?:revision|tree|refs|commits|paths-info|resolve|preupload|commit|xet-[a-z]+-token)(?:/.*)?)?\Z"
+    r"/api/(?:models|datasets|spaces)/[^/]+"
+    r"(?:/(?:revision|tree|refs|commits|paths-info|resolve|preupload|commit|xet-[a-z]+-token)(?:/.*)?)?\Z"
 )
 _LEGACY_FILE = re.compile(r"/(?:datasets/|spaces/)?[^/]+/(?:resolve|raw)/[^/]+/.+\Z")
 
@@ -21,11 +22,7 @@ async def unknown_route(request: Request) -> Response:
     """Say what is not there: a repository, a route, or a page."""
     path = request.scope["path"]
     if _LEGACY_API.match(path) or _LEGACY_FILE.match(path):
-        if caller(request).name is not None:
-            raise repo_not_found()
-        error = login_needed()
-        error.code = "RepoNotFound"
-        raise error
+        raise unseen(caller(request))
     if path.startswith("/api/"):
         # Not another 5xx: the client would try those again, five times.
         raise HubError(501, f"The local Hub does not have `{request.method} {path}` yet")

@@ -85,7 +85,7 @@ def list_tokens(request: Request) -> Response:
 
 
 async def add_token(request: Request) -> Response:
-    """A further token: ``{"name", "role": "read"|"write"|"fineGrained", "repos"?, "user"?}`` → ``{"token"}``."""
+    """A further token: ``{"name", "role": "read"|"write"|"fineGrained", "repos"?, "user"?}``."""
     known = _full_rights(request)
     body = await json_body(request)
     return JSONResponse({"token": await run_in_threadpool(_add_token, request, known, body)})

@@ -163,7 +163,7 @@ class Accounts:
         """
         Return a fresh token of *user*; this is the only time its value is seen.
 
-        *role* is ``read``, ``write``, or ``fineGrained``: writes to *repos* (``owner/name``) and nothing else.
+        *role* is ``read``, ``write``, or ``fineGrained``: writes to *repos* (``owner/name``) alone.
 
         Raises:
             HubError: 400, no such role, or *repos* without ``fineGrained``; 404, no such user.

@@ -9,8 +9,12 @@ import pygit2
 from spacehand.ids import RepoId, RepoKind
 
 # Files that git should never hold itself; the Hub writes the same list into every new repository.
-_LARGE = ["7z", "arrow", "bin", "bz2", "ckpt", "ftz", "gz", "h5", "joblib", "lfs.*", "mlmodel", "model", "msgpack", "npy", "npz", "onnx", "ot", "parquet", "pb", "pickle", "pkl", "pt", "pth", "rar", "safetensors", "tar.*", "tar", "tflite", "tgz", "wasm", "xz", "zip", "zst"]
-_LARGE_PATTERNS = [f"*.{suffix}" for suffix in _LARGE] + ["saved_model/**/*", "*tfevents*"]
+_LARGE = (
+    "7z arrow bin bz2 ckpt ftz gz h5 joblib lfs.* mlmodel model msgpack npy npz onnx ot parquet pb pickle",
+    "pkl pt pth rar safetensors tar.* tar tflite tgz wasm xz zip zst",
+)
+_SUFFIXES = [suffix for line in _LARGE for suffix in line.split()]
+_LARGE_PATTERNS = [*(f"*.{suffix}" for suffix in _SUFFIXES), "saved_model/**/*", "*tfevents*"]
 LFS_LINE = "{pattern} filter=lfs diff=lfs merge=lfs -text\n"
 GIT_ATTRIBUTES = "".join(LFS_LINE.format(pattern=pattern) for pattern in sorted(_LARGE_PATTERNS))
 

@@ -41,7 +41,12 @@ class Pointer:
 
     def to_bytes(self) -> bytes:
         """Return the text that git is to hold."""
-        return f"version https://git-lfs.github.com/spec/v1\noid sha256:{self.sha256}\nsize {self.size}\n".encode()
+        lines = (
+            "version https://git-lfs.github.com/spec/v1",
+            f"oid sha256:{self.sha256}",
+            f"size {self.size}",
+        )
+        return "".join(f"{line}\n" for line in lines).encode()
 
 
 @dataclass(frozen=True, slots=True)

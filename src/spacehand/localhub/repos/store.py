@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,7 +69,7 @@ class Like:
     created: float
 
 
-class Moved(HubError):
+class Moved(HubError):  # noqa: N818 - an answer, not a fault
     """The repository has another name now; `request.readable_repo` answers with a redirect to it."""
 
     def __init__(self, repo: Repo) -> None:
@@ -291,12 +291,12 @@ class Repos:
         with self._database.write() as connection:
             connection.execute("DELETE FROM likes WHERE uid = ? AND user = ?", (repo.uid, user))
 
-    def likes(self, repo: Repo) -> list[Like]:
+    def likes(self, repo: Repo) -> Sequence[Like]:
         """Return who likes *repo*, the latest first."""
         rows = self._database.rows("SELECT * FROM likes WHERE uid = ? ORDER BY created DESC", (repo.uid,))
         return [Like(row["user"], repo, row["created"]) for row in rows]
 
-    def liked_by(self, user: str) -> list[Like]:
+    def liked_by(self, user: str) -> Sequence[Like]:
         """Return what *user* likes, the latest first."""
         rows = self._database.rows("SELECT * FROM likes WHERE user = ? ORDER BY created DESC", (user,))
         return [Like(user, self.by_uid(row["uid"]), row["created"]) for row in rows]
