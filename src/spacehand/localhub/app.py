@@ -16,12 +16,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from spacehand.localhub.accounts.routes import routes as accounts
+from spacehand.localhub.commits.routes import routes as commits
 from spacehand.localhub.errors import HubError
+from spacehand.localhub.files.routes import routes as files
+from spacehand.localhub.lfs.routes import routes as lfs
 from spacehand.localhub.metadata.routes import routes as metadata
 from spacehand.localhub.refs.routes import routes as refs
 from spacehand.localhub.repos.routes import routes as repos
 from spacehand.localhub.spaces.routes import routes as spaces
 from spacehand.localhub.unknown import unknown_route
+from spacehand.localhub.xet.routes import routes as xet
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -35,6 +39,10 @@ TABLE: list[BaseRoute] = [
     *spaces,
     *repos,
     *refs,
+    *commits,
+    *files,
+    *lfs,
+    *xet,
 ]
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
