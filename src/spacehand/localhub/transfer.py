@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from spacehand.localhub.errors import HubError
 from spacehand.localhub.store.incoming import in_thread
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
+_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})\Z")
 
 Blocks = Callable[[int, int], Iterator[bytes]]  # from start to end (exclusive)
 
@@ -27,10 +27,6 @@ class Span:
     size: int
 
     @property
-    def is_whole(self) -> bool:
-        return self.end - self.start == self.size
-
-    @property
     def header(self) -> str:
         """As ``Content-Range`` says it."""
         return f"bytes {self.start}-{self.end - 1}/{self.size}"
@@ -38,7 +34,7 @@ class Span:
 
 def wanted_span(request: Request, size: int) -> Span | None:
     """
-    Return what the Range header asks for, or None when it asks for everything, or for several ranges.
+    Return what the Range header asks for, or None for everything: also when it asks for several ranges.
 
     Raises:
         HubError: 416, there is nothing in that range.
@@ -47,12 +43,14 @@ def wanted_span(request: Request, size: int) -> Span | None:
     if match is None or match[0] == "bytes=-":
         return None
     first, last = match.groups()
+    if first and last and int(last) < int(first):
+        return None
     if first:
         span = Span(int(first), min(int(last) + 1, size) if last else size, size)
     else:
         span = Span(max(0, size - int(last)), size, size)
     if span.start >= span.end:
-        raise HubError(416, "Nothing lies in that range", headers={"Content-Range": f"bytes */{size}"})
+        raise HubError(416, "Range Not Satisfiable", headers={"Content-Range": f"bytes */{size}"})
     return span
 
 

@@ -100,7 +100,7 @@ class _Addresses:
         return row(pointer, download=self._address(_DOWNLOAD, pointer))
 
     def _address(self, purpose: str, pointer: Pointer) -> str:
-        facts = {"sha256": pointer.sha256, "size": pointer.size, "repo": self._repo.uid}
+        facts: dict[str, str | int] = {"sha256": pointer.sha256, "size": pointer.size, "repo": self._repo.uid}
         permission, _ = self._grants.give(purpose, facts, seconds=_ADDRESS_SECONDS)
         return f"{self._base}/{pointer.sha256}?permission={permission}"
 

@@ -34,7 +34,7 @@ class Grants:
             HubError: 403, it is false, too old, or for something else.
         """
         try:
-            facts: dict[str, Any] = json.loads(self._keys.decrypt(permission))
+            facts: dict[str, Any] = json.loads(self._keys.decrypt(permission.encode()))
         except (InvalidToken, ValueError):
             raise HubError(403, "This address or token is not valid") from None
         if facts["for"] not in ((purposes,) if isinstance(purposes, str) else purposes):

@@ -44,7 +44,7 @@ class Objects:
 
     def has(self, sha256: str) -> bool:
         """Whether the bytes are here, whole and verified."""
-        return self._lfs.path(sha256) is not None or self.xet.by_sha256(sha256) is not None
+        return self._lfs.path(sha256) is not None or self.xet.identity(sha256) is not None
 
     def size(self, sha256: str) -> int:
         """
@@ -55,14 +55,14 @@ class Objects:
         """
         if (path := self._lfs.path(sha256)) is not None:
             return path.stat().st_size
-        if (file := self.xet.by_sha256(sha256)) is not None:
-            return file.size
+        if (known := self.xet.identity(sha256)) is not None:
+            return known[1]
         raise _missing(sha256)
 
     def xet_hash(self, sha256: str) -> str | None:
         """Return the file's Xet hash, or None when it did not come by Xet."""
-        file = self.xet.by_sha256(sha256)
-        return None if file is None else file.hash
+        known = self.xet.identity(sha256)
+        return None if known is None else known[0]
 
     def file(self, sha256: str) -> Path | None:
         """Return where the file lies in one piece, or None; nobody may write to it."""

@@ -29,6 +29,8 @@ MAX_PAYLOAD_SIZE = 2 * MAX_CHUNK_SIZE
 MAX_STORED_SIZE = MAX_XORB_SIZE + MAX_CHUNKS * 256
 
 _FOOTER = b"XETBLOB"
+Content = bytes | bytearray | memoryview
+
 _COUNT = struct.Struct("<I")
 
 
@@ -170,7 +172,7 @@ class Decoder:
         # One decompressor for all chunks: three times as fast as one for each.
         self._lz4 = lz4.frame.LZ4FrameDecompressor()
 
-    def __call__(self, scheme: Scheme, payload: bytes | memoryview, size: int) -> bytes | memoryview:
+    def __call__(self, scheme: Scheme, payload: bytes | memoryview, size: int) -> Content:
         """
         Return the *size* bytes that *payload* holds.
 
@@ -178,14 +180,14 @@ class Decoder:
             HubError: 400, it does not hold them.
         """
         if scheme is Scheme.NONE:
-            content: bytes | memoryview = payload
+            content: Content = payload
         else:
             content = self._decompress(payload, size)
         if len(content) != size:
             raise HubError(400, f"A chunk holds {len(content)} bytes where its header says {size}")
         return _unsplit(content) if scheme is Scheme.BYTES4_LZ4 else content
 
-    def all(self, data: memoryview) -> Iterator[bytes | memoryview]:
+    def all(self, data: memoryview) -> Iterator[Content]:
         """Yield the content of each chunk in *data*, which was found good before."""
         position = 0
         while position < len(data):
@@ -240,15 +242,16 @@ def _split(content: bytes) -> bytes:
     return b"".join(content[lane::4] for lane in range(4))
 
 
-def _unsplit(content: bytes | memoryview) -> bytes | memoryview:
+def _unsplit(content: Content) -> bytearray:
     """Undo `_split`; the first lanes are a byte longer where the size is no multiple of 4."""
     import numpy as np
 
     lanes = np.frombuffer(content, np.uint8)
-    whole = np.empty(len(lanes), np.uint8)
+    whole = bytearray(len(lanes))
+    view = np.frombuffer(whole, np.uint8)
     start = 0
     for lane in range(4):
         end = start + (len(lanes) - lane + 3) // 4
-        whole[lane::4] = lanes[start:end]
+        view[lane::4] = lanes[start:end]
         start = end
-    return whole.data
+    return whole

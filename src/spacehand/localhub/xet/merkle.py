@@ -34,7 +34,7 @@ def from_text(text: str) -> bytes:
     return b"".join(swapped[start : start + 8][::-1] for start in range(0, 32, 8))
 
 
-def chunk_hash(content: bytes | memoryview) -> bytes:
+def chunk_hash(content: bytes | bytearray | memoryview) -> bytes:
     return blake3(content, key=_CHUNK_KEY).digest()
 
 

@@ -140,7 +140,7 @@ def _reconstruction(request: Request, repo: str) -> dict[str, Any]:
     grants = Grants(local_hub(request).keys)
 
     def address_of(xorb: str, first: int, last: int) -> str:
-        facts = {"xorb": xorb, "first": first, "last": last}
+        facts: dict[str, str | int] = {"xorb": xorb, "first": first, "last": last}
         permission, _ = grants.give(_XORB, facts, seconds=_ADDRESS_SECONDS)
         return f"{base}/{xorb}?permission={permission}"
 

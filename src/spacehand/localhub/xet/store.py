@@ -57,11 +57,18 @@ class XetStore:
 
     def file(self, xet_hash: str) -> XetFile | None:
         """Return the file with the Xet hash *xet_hash*, or None."""
-        return self._file("hash", xet_hash)
+        row = self._database.row("SELECT * FROM xet_files WHERE hash = ?", (xet_hash,))
+        return None if row is None else XetFile(xet_hash, row["sha256"], row["size"], _unpack(row["terms"]))
+
+    def identity(self, sha256: str) -> tuple[str, int] | None:
+        """Return Xet hash and size in bytes of a file with the content *sha256*, or None."""
+        row = self._database.row("SELECT hash, size FROM xet_files WHERE sha256 = ?", (sha256,))
+        return None if row is None else (row["hash"], row["size"])
 
     def by_sha256(self, sha256: str) -> XetFile | None:
         """Return a file with the content *sha256*, or None."""
-        return self._file("sha256", sha256)
+        known = self.identity(sha256)
+        return None if known is None else self.file(known[0])
 
     def has_xorb(self, xorb: str) -> bool:
         return self._database.row("SELECT 1 FROM xorbs WHERE hash = ?", (xorb,)) is not None
@@ -120,12 +127,6 @@ class XetStore:
         rows = [(file.hash, file.sha256, file.size, _pack(file.terms)) for file in files]
         with self._database.write() as connection:
             connection.executemany("INSERT OR IGNORE INTO xet_files VALUES (?, ?, ?, ?)", rows)
-
-    def _file(self, column: str, value: str) -> XetFile | None:
-        row = self._database.row(f"SELECT * FROM xet_files WHERE {column} = ? LIMIT 1", (value,))
-        if row is None:
-            return None
-        return XetFile(row["hash"], row["sha256"], row["size"], _unpack(row["terms"]))
 
     def _load_table(self, xorb: str) -> ChunkTable:
         row = self._database.row("SELECT chunks FROM xorbs WHERE hash = ?", (xorb,))
