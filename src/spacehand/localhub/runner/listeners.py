@@ -107,11 +107,13 @@ class Listeners:
         )
 
     def _close(self, uid: str) -> None:
-        if (bound := self._sockets.pop(uid, None)) is not None:
+        bound = self._sockets.pop(uid, None)
+        if bound is not None:
             self._uids.pop(bound.getsockname()[1], None)
-            bound.close()
         if (server := self._servers.pop(uid, None)) is not None:
             server.close()
+        if bound is not None:
+            bound.close()
 
 
 class _Protocols:
