@@ -1,3 +1,6 @@
 """What an app needs inside a small Space; standard library only."""
 
-__all__: list[str] = []
+from ._metrics import Metrics
+from ._rate_limit import RateLimit
+
+__all__ = ["Metrics", "RateLimit"]

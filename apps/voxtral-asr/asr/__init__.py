@@ -1,0 +1,1 @@
+"""Speech to text with a confidence for every word."""

@@ -1,0 +1,47 @@
+"""From a recording in any usual format to the samples an engine hears."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import av
+import numpy as np
+from av.audio.resampler import AudioResampler
+
+from asr.engines import SAMPLE_RATE
+from asr.errors import AudioError
+
+_SILENCE = 0.003  # of full scale; room noise of a working microphone is above it
+
+
+def read(path: str, limit: float) -> Any:
+    """
+    Return the recording at *path* as mono float32 samples at 16 kHz.
+
+    Reading ends soon after *limit* seconds, so that a day of audio costs no more memory than an hour.
+
+    Raises:
+        AudioError: it is no audio, is broken, has nothing in it, is silent, or is longer than *limit*.
+    """
+    pieces, total = [], 0
+    try:
+        with av.open(path, mode="r", metadata_errors="ignore") as container:
+            if not container.streams.audio:
+                raise AudioError("This file has no sound in it")
+            resampler = AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+            for frame in container.decode(audio=0):
+                for piece in resampler.resample(frame):
+                    pieces.append(piece.to_ndarray().reshape(-1))
+                    total += len(pieces[-1])
+                if total > limit * SAMPLE_RATE:
+                    raise AudioError(f"The recording is longer than the {limit:g} s this Space allows")
+            pieces += [piece.to_ndarray().reshape(-1) for piece in resampler.resample(None)]
+    except (av.error.FFmpegError, ValueError, OSError) as error:
+        raise AudioError("This file cannot be read as audio: broken, or an unknown format") from error
+    samples = np.concatenate(pieces) if pieces else np.zeros(0, np.int16)
+    audio = samples.astype(np.float32) / 32768.0
+    if len(audio) < SAMPLE_RATE // 10:
+        raise AudioError("The recording is empty: nothing was recorded")
+    if float(np.abs(audio).max()) < _SILENCE:
+        raise AudioError("The recording is silent: is the microphone on?")
+    return audio

@@ -1,0 +1,202 @@
+"""The page and the endpoint ``/transcribe``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from fastapi import Response
+from fastapi.routing import APIRoute
+
+from asr import audio, facts, languages, transcript
+from asr.errors import AppError, SettingsError
+from asr.service import Service
+from asr.settings import Settings
+
+_STYLE = Path(__file__).with_name("style.css")
+_FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Noto Sans", "sans-serif"]
+_MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "DejaVu Sans Mono", "monospace"]
+
+
+def serve() -> None:
+    """Show the page, load the model behind it, and stay until the process is stopped."""
+    service = _service()
+    service.start()
+    page(service).queue(default_concurrency_limit=4).launch(
+        theme=_theme(),
+        css=_STYLE.read_text(encoding="utf-8"),
+        app_kwargs={"routes": [_metrics_route(service)]},
+        show_error=True,
+        ssr_mode=False,
+        footer_links=["api"],
+    )
+
+
+def page(service: Service) -> gr.Blocks:
+    """Return the page of *service*."""
+    settings = service.settings
+    with gr.Blocks(title=settings.title, analytics_enabled=False) as blocks:
+        gr.HTML(facts.heading(settings))
+        status = gr.HTML(facts.status(service))
+        with gr.Row(equal_height=False, elem_classes="asr-main"):
+            with gr.Column(scale=5, min_width=320):
+                recording = gr.Audio(
+                    sources=["upload", "microphone"], type="filepath", label="Recording", elem_id="recording"
+                )
+                language = gr.Dropdown(
+                    languages.choices(), value=languages.DETECT, label="Language", elem_id="language"
+                )
+                button = gr.Button("Transcribe", variant="primary", size="lg", elem_id="transcribe")
+                if settings.examples:
+                    _examples(settings, recording, language)
+            with gr.Column(scale=6, min_width=320):
+                text = gr.HTML(transcript.EMPTY, elem_id="transcript")
+                with gr.Accordion("Words and times", open=False):
+                    words = gr.HTML("<p>There is no transcript yet.</p>")
+                with gr.Accordion("Answer as JSON", open=False):
+                    answer = gr.JSON(show_label=False, elem_id="answer")
+        served = gr.HTML(facts.served(service))
+        timer = gr.Timer(1.0)
+        _connect(
+            service, blocks, timer, (recording, language, button), (answer, text, words), (status, served)
+        )
+    return blocks
+
+
+def _connect(
+    service: Service,
+    blocks: gr.Blocks,
+    timer: gr.Timer,
+    asked: tuple[gr.Audio, gr.Dropdown, gr.Button],
+    shown: tuple[gr.JSON, gr.HTML, gr.HTML],
+    about: tuple[gr.HTML, gr.HTML],
+) -> None:
+    recording, language, button = asked
+    answer, text, words = shown
+    done = button.click(
+        _transcriber(service),
+        [recording, language],
+        answer,
+        api_name="transcribe",
+        api_description="Transcribe a recording; every word comes with its confidence.",
+        concurrency_limit=1,  # one model: a second request would only slow the first
+        show_progress_on=text,
+    )
+    done.success(_drawn, answer, [text, words], api_visibility="private", show_progress="hidden")
+    gr.on(
+        [blocks.load, timer.tick],
+        _looker(service),
+        None,
+        [*about, language, timer],
+        api_visibility="private",
+        queue=False,
+        show_progress="hidden",
+    )
+    _count_visits(service, blocks)
+
+
+def _transcriber(service: Service) -> Callable[..., dict[str, Any]]:
+    def transcribe(audio: str | None, language: str | None, request: gr.Request) -> dict[str, Any]:
+        try:
+            return service.transcribe(audio, language, _client(request))
+        except AppError as error:
+            # An expected refusal: the visitor reads it, the log needs no traceback.
+            raise gr.Error(str(error), title="Not transcribed", print_exception=False) from error
+
+    return transcribe
+
+
+def _drawn(answer: dict[str, Any]) -> tuple[str, str]:
+    return transcript.panel(answer), transcript.rows(answer)
+
+
+def _looker(service: Service) -> Callable[[], tuple[Any, ...]]:
+    """Return what keeps the page up to date while the model is being loaded; the timer then stops itself."""
+
+    def look() -> tuple[Any, ...]:
+        menu: Any = gr.skip()
+        if service.model:
+            menu = _menu(service.model.engine.languages)
+        ticking = gr.Timer(active=not service.is_settled)
+        return facts.status(service), facts.served(service), menu, ticking
+
+    return look
+
+
+def _menu(known: Sequence[str]) -> gr.Dropdown:
+    choices = languages.choices(known)
+    if len(choices) > 1:
+        return gr.Dropdown(choices=choices, value=languages.DETECT)
+    only = choices[0][0]
+    return gr.Dropdown(
+        choices=choices, value=choices[0][1], info=f"This model understands {only} only", interactive=False
+    )
+
+
+def _count_visits(service: Service, blocks: gr.Blocks) -> None:
+    def began(request: gr.Request) -> None:
+        service.metrics.session_began(str(request.session_hash))
+
+    def ended(request: gr.Request) -> None:
+        service.metrics.session_ended(str(request.session_hash))
+
+    blocks.load(began, None, None, api_visibility="private", queue=False, show_progress="hidden")
+    blocks.unload(ended)
+
+
+def _client(request: gr.Request) -> str:
+    """Return who asks: behind the Hub's gateway the last forwarded address is the one it saw itself."""
+    forwarded = request.headers.get("x-forwarded-for", "") if os.environ.get("SYSTEM") == "spaces" else ""
+    direct = request.client.host if request.client else "unknown"
+    return forwarded.rpartition(",")[2].strip() or direct
+
+
+def _examples(settings: Settings, recording: gr.Audio, language: gr.Dropdown) -> None:
+    gr.Examples(
+        [[example.audio, example.language] for example in settings.examples],
+        [recording, language],
+        label="Nothing to say? Try this",
+        example_labels=[example.label for example in settings.examples],
+        cache_examples=False,
+        api_visibility="private",
+    )
+
+
+def _service() -> Service:
+    try:
+        return Service(Settings.read(), read_audio=audio.read)
+    except SettingsError as error:
+        # The page still comes up and says what is wrong; a crash would only show a log to the owner.
+        service = Service(Settings(model_id="(none)"), read_audio=audio.read)
+        service.refuse(str(error))
+        return service
+
+
+def _metrics_route(service: Service) -> APIRoute:
+    def metrics() -> Response:
+        return Response(service.metrics.to_json(), media_type="application/json")
+
+    return APIRoute("/spacehand/metrics.json", metrics, methods=["GET"])
+
+
+def _theme() -> gr.themes.Base:
+    return gr.themes.Base(
+        primary_hue="teal", neutral_hue="slate", radius_size="lg", font=_FONT, font_mono=_MONO
+    ).set(
+        body_background_fill="*neutral_50",
+        body_background_fill_dark="*neutral_950",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_600",
+        button_primary_text_color="white",
+        block_shadow="none",
+        # Gradio's own is too pale to read on white.
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_400",
+        block_label_text_color="*neutral_600",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_400",
+    )
