@@ -1,0 +1,1 @@
+"""Commits over HTTP: what to upload how, the commit itself, the history."""

@@ -1,0 +1,1 @@
+"""Files: lists of them, and their bytes."""

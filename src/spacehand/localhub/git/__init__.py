@@ -1,0 +1,1 @@
+"""The git protocol over HTTP, spoken by git itself."""
