@@ -11,14 +11,15 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, cast
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route
 
 from spacehand.localhub.accounts.routes import routes as accounts
 from spacehand.localhub.commits.routes import routes as commits
 from spacehand.localhub.errors import HubError
 from spacehand.localhub.files.routes import routes as files
+from spacehand.localhub.git.routes import routes as git
 from spacehand.localhub.lfs.routes import routes as lfs
 from spacehand.localhub.metadata.routes import routes as metadata
 from spacehand.localhub.refs.routes import routes as refs
@@ -41,6 +42,7 @@ TABLE: list[BaseRoute] = [
     *refs,
     *commits,
     *files,
+    *git,
     *lfs,
     *xet,
 ]
@@ -49,15 +51,11 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 def create_app(hub: LocalHub) -> ASGIApp:
     """Return the ASGI application of *hub*: what every request passes first, then the table of routes."""
-    table = [
-        Route("/api/spacehand/routes", list_routes),
-        *TABLE,
-        Route("/{path:path}", unknown_route, methods=METHODS),
-    ]
     app = Starlette(
-        routes=table,
+        routes=[*TABLE, Route("/{path:path}", unknown_route, methods=METHODS)],
         exception_handlers={
             HubError: refuse,
+            ClientDisconnect: gone,
             OSError: disk_full,
             sqlite3.OperationalError: disk_full,
             500: broken,
@@ -146,6 +144,11 @@ async def refuse(_request: Request, error: Exception) -> Response:
     return refusal(cast("HubError", error))
 
 
+async def gone(_request: Request, _error: Exception) -> Response:
+    """Answer nobody: the client went away in the middle of its own request."""
+    return Response(status_code=400)
+
+
 async def disk_full(_request: Request, error: Exception) -> Response:
     """Answer that there is no room; any other error of the system is a fault of ours."""
     full = getattr(error, "errno", None) == errno.ENOSPC or "is full" in str(error)
@@ -157,24 +160,3 @@ async def disk_full(_request: Request, error: Exception) -> Response:
 async def broken(_request: Request, _error: Exception) -> Response:
     """Answer a fault of ours; the traceback goes to the server's log."""
     return refusal(HubError(500, "The local Hub has a fault; its log says more"))
-
-
-async def list_routes(_request: Request) -> Response:
-    """Answer every route of the table: ``[{"methods", "path", "about"}]``."""
-    rows = [
-        {"methods": _methods(route), "path": route.path, "about": _first_line(route.endpoint)}
-        for route in TABLE
-        if isinstance(route, Route | WebSocketRoute)
-    ]
-    return JSONResponse(rows)
-
-
-def _methods(route: Route | WebSocketRoute) -> list[str]:
-    if isinstance(route, WebSocketRoute):
-        return ["WEBSOCKET"]
-    return sorted(set(route.methods or ()) - {"HEAD"})
-
-
-def _first_line(endpoint: object) -> str:
-    function = getattr(endpoint, "func", endpoint)  # a functools.partial
-    return (getattr(function, "__doc__", None) or "").strip().partition("\n")[0]

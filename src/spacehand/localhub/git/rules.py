@@ -123,7 +123,7 @@ class Inspection:
         """Yield the files that come with *heads* and that no branch or tag has had before."""
         if not heads:
             return
-        listed = self._run(["rev-list", "--objects", "--stdin"], [*heads, "--not", "--all"])
+        listed = self._run(["rev-list", "--objects", "--stdin", "--not", "--all"], heads)
         form = "--batch-check=%(objecttype) %(objectname) %(objectsize) %(rest)"
         described = self._run(["cat-file", form], listed.decode("utf-8", "replace").split("\n")[:-1])
         for line in described.split(b"\n")[:-1]:
