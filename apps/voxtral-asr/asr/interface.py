@@ -47,7 +47,11 @@ def page(service: Service) -> gr.Blocks:
                     sources=["upload", "microphone"], type="filepath", label="Recording", elem_id="recording"
                 )
                 language = gr.Dropdown(
-                    languages.choices(), value=languages.DETECT, label="Language", elem_id="language"
+                    languages.choices(),
+                    value=languages.DETECT,
+                    label="Language",
+                    elem_id="language",
+                    allow_custom_value=True,  # a program may say `en-US`, and gets our own message for `xx`
                 )
                 button = gr.Button("Transcribe", variant="primary", size="lg", elem_id="transcribe")
                 if settings.examples:

@@ -85,7 +85,7 @@ def _download(settings: Settings) -> Path:
         }.get(code, str(error).splitlines()[0])
         raise WeightsError(f"The model {settings.model_id} cannot be fetched from {where}: {why}") from error
     except (LocalEntryNotFoundError, OSError, ValueError) as error:
-        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        why = str(error).removeprefix("Got: ").partition("\n")[0] or type(error).__name__
         raise WeightsError(f"The model {settings.model_id} cannot be fetched from {where}: {why}") from error
     return Path(folder)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from faster_whisper import WhisperModel
+from faster_whisper.vad import get_speech_timestamps
 
 from asr.engines import Heard, Word
 from asr.errors import WeightsError
@@ -60,11 +61,14 @@ class Whisper:
 
     def transcribe(self, audio: Any, language: str | None, stop: Callable[[], bool]) -> Heard:
         """Return what is said; *stop* is asked after each segment, that is every 30 s of audio at most."""
+        if not get_speech_timestamps(audio):
+            return Heard("", language or "", ())  # Whisper hears words even in noise
         segments, info = self._whisper.transcribe(
             audio,
             language=language,
             beam_size=5,
             word_timestamps=True,
+            vad_filter=True,
             condition_on_previous_text=False,  # a slip in one window must not spoil the next
         )
         text, words = "", []
