@@ -13,40 +13,53 @@ from pathlib import Path
 
 import uvicorn
 
+from spacehand.errors import PortInUseError
 from spacehand.localhub.accounts.store import write_private
 from spacehand.localhub.app import create_app
-from spacehand.localhub.hub import LocalHub
-from spacehand.localhub.server import ServerOptions, default_owner, listen
+from spacehand.localhub.hub import LocalHub, already_running
+from spacehand.localhub.server import ServerOptions, default_owner, listen, running
 from spacehand.localhub.store.place import Place
 from spacehand.localhub.wire_time import from_unix
 
 _GRACE_SECONDS = 3  # for requests under way when the Hub stops
+_BACKLOG = 2048  # connections that wait to be accepted
 
 
 def run(options: ServerOptions, ready: Callable[[str], None]) -> None:
     """Run a Hub as `server.serve` says."""
-    listener = listen(options.port)
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    with contextlib.closing(listener):
-        hub = LocalHub.open(
-            Place(options.data),
-            owner=options.owner or default_owner(),
-            endpoint=url,
-            any_python=options.any_python,
-        )
-        with contextlib.closing(hub):
-            HubServer(hub, ready).run(sockets=[listener])
+    place = Place(options.data)
+    with contextlib.closing(_listen(options)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        owner = options.owner or default_owner()
+        hub = LocalHub.open(place, owner=owner, endpoint=url, any_python=options.any_python)
+        with contextlib.closing(hub), contextlib.closing(listen_inside(place.socket)) as inner:
+            HubServer(hub, inner, ready).run(sockets=[listener])
+
+
+def listen_inside(path: Path) -> socket.socket:
+    """Return a unix socket that listens at *path*; everybody who can reach the file may use it."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        # An address of this kind holds 107 bytes at most; by its folder's descriptor it is always short.
+        listener.bind(f"/proc/self/fd/{folder}/{path.name}")
+    finally:
+        os.close(folder)
+    path.chmod(0o666)  # the data folder is closed to others; a sandboxed uid 1000 is given this file alone
+    listener.listen(_BACKLOG)
+    return listener
 
 
 class HubServer(uvicorn.Server):
     """
-    Uvicorn that also listens on the Hub's unix socket, through which sandboxed Spaces reach it.
+    Uvicorn that also serves the unix socket *inner*, through which sandboxed Spaces reach the Hub.
 
     It writes ``hub.json`` once it answers, and on SIGTERM or Ctrl-C stops the Spaces before the requests
     that follow their logs, which would otherwise never end.
     """
 
-    def __init__(self, hub: LocalHub, ready: Callable[[str], None]) -> None:
+    def __init__(self, hub: LocalHub, inner: socket.socket, ready: Callable[[str], None]) -> None:
         config = uvicorn.Config(
             create_app(hub),
             loop="uvloop",
@@ -56,19 +69,19 @@ class HubServer(uvicorn.Server):
             access_log=False,
             date_header=False,  # ours is accurate
             server_header=False,
+            backlog=_BACKLOG,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         super().__init__(config)
         self._hub = hub
+        self._inner = inner
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen everywhere, then say so."""
+        """Serve both sockets, then say so."""
         await super().startup(sockets)
-        path = self._hub.place.socket
-        path.unlink(missing_ok=True)
-        self.servers.append(await asyncio.get_running_loop().create_unix_server(self._protocol, str(path)))
-        path.chmod(0o666)  # the folder above is closed to others; a sandboxed uid 1000 gets this file alone
+        loop = asyncio.get_running_loop()
+        self.servers.append(await loop.create_unix_server(self._protocol, sock=self._inner))
         write_private(self._hub.place.description, json.dumps(self._description()))
         self._ready(self._hub.endpoint)
 
@@ -100,3 +113,14 @@ class HubServer(uvicorn.Server):
             "started": from_unix(self._hub.started),
             "token_file": str(Path(self._hub.place.token_file).absolute()),
         }
+
+
+def _listen(options: ServerOptions) -> socket.socket:
+    try:
+        listener = listen(options.port)
+    except PortInUseError:
+        if running(options.data) is not None:
+            raise already_running(Place(options.data)) from None
+        raise
+    listener.listen(_BACKLOG)  # who connects from now on waits until the Hub is up
+    return listener

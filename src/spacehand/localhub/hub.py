@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from spacehand.errors import ConflictError
 from spacehand.localhub.accounts import store as accounts_store
 from spacehand.localhub.accounts.store import Accounts
+from spacehand.localhub.git.upkeep import Upkeep, keep_what_is_acknowledged, sweep
 from spacehand.localhub.repos import store as repos_store
 from spacehand.localhub.repos.store import Repo, Repos
 from spacehand.localhub.runner.gateway import Gateway
@@ -58,6 +59,7 @@ class LocalHub:
 
     def __post_init__(self) -> None:
         self.pushed.append(lambda repo, _branch, _sha: self.repos.touch(repo))
+        self.pushed.append(Upkeep(self.repos).pushed)
         # Both look at the rest of the Hub, so they come last.
         self.gateway = Gateway(self)
         self.runner = Runner(self)
@@ -74,6 +76,8 @@ class LocalHub:
         place.create()
         lock = _lock(place)
         _empty(place)
+        keep_what_is_acknowledged()
+        sweep(place)
         database = Database(place.database, SCHEMAS)
         keys = Keys(place.key_file)
         objects = Objects(place, database)
@@ -118,12 +122,17 @@ def _lock(place: Place) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise ConflictError(
-            f"A local Hub is already running at {_address(place)}",
-            where=str(place.root),
-            hint="Use it, stop it with `spacehand hub stop`, or choose another folder with `--data`",
-        ) from None
+        raise already_running(place) from None
     return descriptor
+
+
+def already_running(place: Place) -> ConflictError:
+    """Only one server may use a data folder."""
+    return ConflictError(
+        f"A local Hub is already running at {_address(place)}",
+        where=str(place.root),
+        hint="Use it, stop it with `spacehand hub stop`, or choose another folder with `--data`",
+    )
 
 
 def _address(place: Place) -> str:

@@ -81,11 +81,15 @@ def listen(port: int) -> socket.socket:
 
 def start_detached(options: ServerOptions, *, timeout: float = START_SECONDS) -> Running:
     """
-    Start a Hub in the background and return once it answers; its log is ``hub.log`` in the data folder.
+    Start a Hub in the background and return once it answers; one that runs already is returned as it is.
+
+    Its log is ``hub.log`` in the data folder.
 
     Raises:
         HubUnreachableError: it did not start within *timeout* seconds; the message ends with its last words.
     """
+    if (found := running(options.data)) is not None:
+        return found
     place = Place(options.data)
     place.create()
     with place.log.open("ab") as log:

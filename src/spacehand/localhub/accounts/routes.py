@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -62,7 +61,7 @@ async def sign_in_link(request: Request) -> Response:
     page = text_field(body, "next", "/")
     if not is_local_page(page):
         raise HubError(400, "`next` must be a path on this Hub")
-    link = local_hub(request).accounts.one_time_link(quote(page, safe="/?=&%#"), known.name)
+    link = local_hub(request).accounts.one_time_link(page, known.name)
     return JSONResponse({"url": endpoint(request) + link})
 
 

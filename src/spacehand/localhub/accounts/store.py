@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
 from spacehand.localhub.errors import HubError, invalid_token
 from spacehand.localhub.store.database import Database
@@ -35,6 +36,26 @@ SESSION_SECONDS = 30 * 24 * 3600
 LINK_SECONDS = 300
 
 _ALPHABET = string.ascii_letters + string.digits
+# The first words of the Hub's own addresses: an account of that name could not have any.
+_RESERVED = frozenset(
+    (
+        "api",
+        "cas",
+        "datasets",
+        "docs",
+        "join",
+        "lfs",
+        "login",
+        "models",
+        "new",
+        "organizations",
+        "settings",
+        "sign-in",
+        "spaces",
+        "static",
+        "users",
+    )
+)
 _ROLES = ("read", "write", "fineGrained")
 
 
@@ -99,8 +120,8 @@ ANONYMOUS = Caller(None)
 
 def valid_account_name(login: str) -> str:
     """Return *login* as a valid name of an account: ``Ada Lovelace`` → ``Ada-Lovelace``; never empty."""
-    name = re.sub(r"[^A-Za-z0-9]+", "-", login).strip("-")[:42].strip("-")
-    return name or "you"
+    name = re.sub(r"[^A-Za-z0-9]+", "-", login).strip("-")[:40].strip("-")
+    return f"{name}-1" if name.lower() in _RESERVED else name or "you"
 
 
 class Accounts:
@@ -212,7 +233,7 @@ class Accounts:
         self._links = {code: link for code, link in self._links.items() if link[1] > now}
         code = secrets.token_urlsafe(32)
         self._links[code] = (user or self.owner, now + LINK_SECONDS)
-        return f"/sign-in/{code}" if next_page == "/" else f"/sign-in/{code}?next={next_page}"
+        return f"/sign-in/{code}?{urlencode({'next': next_page})}"
 
     def sign_in(self, code: str) -> str:
         """
@@ -254,7 +275,7 @@ class Accounts:
 
     def _add(self, name: str, kind: str) -> Account:
         if valid_account_name(name) != name:
-            raise HubError(400, f"`{name}` cannot be the name of an account: letters, digits and single `-`")
+            raise HubError(400, f"`{name}` cannot be the name of an account")
         with self._database.write() as connection:
             connection.execute(
                 "INSERT OR IGNORE INTO accounts VALUES (?, ?, ?, ?)", (name, kind, name, self._clock())

@@ -33,6 +33,12 @@ async def alive(request: Request) -> Response:
     return JSONResponse({"pid": os.getpid(), "version": __version__, "started": started})
 
 
+async def list_routes(request: Request) -> Response:
+    """Every route of this Hub: ``[{"methods", "path", "about"}]``."""
+    table = [route for route in request.app.routes if isinstance(route, Route)]
+    return JSONResponse([wire.route(route) for route in table if route.name != "unknown_route"])
+
+
 async def agent_harnesses(_request: Request) -> Response:
     """Programs that drive the client by themselves: none are known here."""
     return JSONResponse({"standardEnvVars": [], "harnesses": {}})
@@ -53,6 +59,7 @@ def _kind(text: str) -> RepoKind:
 routes = [
     Route("/api/validate-yaml", validate_yaml, methods=["POST"]),
     Route("/api/spacehand/alive", alive),
+    Route("/api/spacehand/routes", list_routes),
     Route("/api/agent-harnesses", agent_harnesses),
     Route("/api/telemetry/{path:path}", telemetry, methods=["GET", "POST"]),
 ]

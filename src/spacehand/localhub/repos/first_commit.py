@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pygit2
@@ -47,6 +49,28 @@ def make_repository(folder: Path, kind: RepoKind, repo: RepoId, *, sdk: str | No
     git.create_commit("refs/heads/main", who, who, "initial commit", tree.write(), [])
 
 
+def copy_repository(source: Path, target: Path) -> None:
+    """
+    Copy a bare repository, sharing its objects, which git never changes in place.
+
+    Branches come first: whatever a push adds in the meantime, the objects that they need are there already.
+    """
+    shutil.copytree(source, target, ignore=lambda *_: ["objects"])
+    unfinished = shutil.ignore_patterns("tmp_*", "incoming-*", "tmp_objdir-*", "*.lock")
+    shutil.copytree(source / "objects", target / "objects", ignore=unfinished, copy_function=_link)
+
+
+def make_durable(folder: Path) -> None:
+    """Have the disk itself hold everything in *folder*, as a commit that follows will."""
+    for root, _folders, files in os.walk(folder):
+        for name in (*files, "."):
+            descriptor = os.open(Path(root) / name, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
 def signature(author: str) -> pygit2.Signature:
     """Return the git identity of a user, stamped with the present time."""
     return pygit2.Signature(author, f"{author}@users.noreply.localhost")
@@ -72,3 +96,10 @@ def _quoted(title: str) -> str:
         "n",
     )
     return title if plain else f'"{title}"'
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copy2(source, target)

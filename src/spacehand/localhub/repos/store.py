@@ -18,7 +18,7 @@ import pygit2
 
 from spacehand.ids import RepoId, RepoKind, Visibility
 from spacehand.localhub.errors import HubError, repo_not_found
-from spacehand.localhub.repos.first_commit import make_repository
+from spacehand.localhub.repos.first_commit import copy_repository, make_durable, make_repository
 from spacehand.localhub.repos.snapshot import Snapshot, resolve
 from spacehand.localhub.store.database import Database
 from spacehand.localhub.store.place import Place
@@ -180,7 +180,9 @@ class Repos:
             if copy_of is None:
                 make_repository(half_made, kind, repo_id, sdk=sdk, author=author or repo_id.owner)
             else:
-                shutil.copytree(self.git_dir(copy_of), half_made)
+                with self.writing(copy_of):
+                    copy_repository(self.git_dir(copy_of), half_made)
+            make_durable(half_made)
             half_made.rename(self.git_dir(repo))
             with self._database.write() as connection:
                 self._refuse_taken(kind, repo_id)

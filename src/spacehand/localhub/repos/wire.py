@@ -123,7 +123,7 @@ class Described:
     def _files(self) -> list[Entry]:
         return [entry for entry in self._snapshot.entries(recursive=True) if not entry.is_dir]
 
-    @property
+    @cached_property
     def _runner(self) -> Mapping[str, Any]:
         described: Mapping[str, Any] = self._hub.runner.describe(self._repo)
         return described
