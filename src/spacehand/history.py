@@ -22,6 +22,7 @@ from spacehand.ids import RepoId
 from spacehand.stage import Stage
 
 FILE_NAME = "history.sqlite"
+HEALTHY = "healthy"
 RELEASE_SCHEMA = "spacehand.release/1"
 
 _TABLES = """
@@ -68,8 +69,8 @@ class Release:
     """
     One deploy as it went live: all that a rollback has to restore.
 
-    Secrets are names only. *result* is ``healthy`` or the reason why it was not; *number* is given by the
-    History that keeps it.
+    Secrets are names only. *result* is ``healthy``, ``deploying`` while nobody knows yet, or the reason why
+    it is not; *number* is given by the History that keeps it.
     """
 
     endpoint: str
@@ -80,7 +81,8 @@ class Release:
     hardware: str | None = None
     sleep: int | None = None  # seconds, -1 for never
     volumes: Sequence[Mapping[str, Any]] = ()
-    result: str = "healthy"
+    adopted: Sequence[str] = ()  # `file:PATH`, `variable:NAME`: changes made elsewhere that were kept
+    result: str = HEALTHY
     by: str = ""
     at: str = ""  # ISO 8601, UTC
     number: int = 0
@@ -89,6 +91,7 @@ class Release:
         """Return the ``release`` object that commands print."""
         return asdict(self) | {
             "secret_names": list(self.secret_names),
+            "adopted": list(self.adopted),
             "volumes": [dict(v) for v in self.volumes],
         }
 
@@ -193,6 +196,16 @@ class History:
             self._insert(connection, kept)
         return kept
 
+    def settle_release(self, release: Release, result: str) -> Release:
+        """Write down how *release* ended, and return it so."""
+        settled = Release.from_json(release.to_json() | {"result": result})
+        with self._connection() as connection:
+            connection.execute(
+                "UPDATE releases SET body=? WHERE endpoint=? AND space=? AND number=?",
+                (json.dumps(settled.to_json()), release.endpoint, release.space, release.number),
+            )
+        return settled
+
     def releases(self, key: SpaceKey) -> list[Release]:
         """Return all releases of the Space, oldest first."""
         with self._connection() as connection:
@@ -203,8 +216,12 @@ class History:
         return [Release.from_json(json.loads(body)) for (body,) in rows]
 
     def last_release(self, key: SpaceKey) -> Release | None:
-        """Return the newest release that was healthy."""
-        return next((r for r in reversed(self.releases(key)) if r.result == "healthy"), None)
+        """Return the newest release, however it ended: the state that was left behind."""
+        return next(reversed(self.releases(key)), None)
+
+    def last_healthy(self, key: SpaceKey) -> Release | None:
+        """Return the newest release that proved itself: what a rollback goes back to."""
+        return next((r for r in reversed(self.releases(key)) if r.result == HEALTHY), None)
 
     def export_releases(self, key: SpaceKey, path: Path) -> None:
         """Write the Space's releases to *path*, for a machine without this history (CI)."""

@@ -304,6 +304,9 @@ class FakeHub:
     def app_url(self, space: RepoId) -> str:
         return f"http://{space.subdomain}.localhost:7870"
 
+    def app_headers(self) -> dict[str, str]:
+        return {}
+
     # How it works inside
 
     def _called(self, name: str) -> None:

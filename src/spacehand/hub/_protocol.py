@@ -197,3 +197,7 @@ class Hub(Protocol):
     def app_url(self, space: RepoId) -> str:
         """The address the app itself answers at."""
         ...
+
+    def app_headers(self) -> dict[str, str]:
+        """What a request to a private Space's own address must carry; it holds the token."""
+        ...

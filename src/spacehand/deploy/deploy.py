@@ -1,0 +1,316 @@
+"""From a described Space to a live one that has proved itself, or back to the version before."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from spacehand.deploy import drift as drifting
+from spacehand.deploy.apply import apply
+from spacehand.deploy.drift import OnDrift
+from spacehand.deploy.plan import DEFAULT_CHOICES, Choices, Plan, plan
+from spacehand.deploy.probe import Answer, Probe
+from spacehand.deploy.rollback import restore_files, restore_settings
+from spacehand.deploy.steps import SetHardware
+from spacehand.deploy.watch import TIMEOUT, Awaited, watch
+from spacehand.errors import (
+    BuildError,
+    ConfigError,
+    PaymentError,
+    SpacehandError,
+    UnhealthyError,
+    WaitTimeoutError,
+)
+from spacehand.history import HEALTHY, History, SpaceKey
+from spacehand.hub._protocol import Commit, Hub, SpaceRuntime
+from spacehand.hub.digests import Digests
+from spacehand.ids import RepoId, RepoKind, Visibility
+from spacehand.progress import Progress, Report, silent
+from spacehand.space.build import BuiltSpace, build
+from spacehand.space.spec import SpaceSpec
+from spacehand.stage import Stage
+
+# What a version may fail with; anything else (no network, Ctrl-C) says nothing about the version.
+_FAILED = (BuildError, ConfigError, UnhealthyError, WaitTimeoutError, PaymentError)
+_WORTH_PROVING = (Stage.RUNNING, Stage.RUNNING_BUILDING, Stage.RUNNING_APP_STARTING)
+
+
+class Prover(Protocol):
+    """What proves an app; :class:`~spacehand.deploy.probe.Probe` does it over HTTP."""
+
+    def page(self, app_url: str, *, report: Report = silent) -> None: ...
+
+    def call(self, app_url: str, *, report: Report = silent) -> Answer | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long to wait, and by which clock."""
+
+    timeout: float = TIMEOUT  # seconds, for a build and a start
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.time
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A Space that has proved itself, or that was left as it was because nothing had changed."""
+
+    space: RepoId
+    space_url: str
+    app_url: str
+    stage: Stage
+    revision: str
+    changed: bool
+    seconds: float
+    usd_per_hour: float
+    answer: Answer | None = None  # of the inference probe
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def served_weights_sha256(self) -> str | None:
+        """The digest of the weights the app says it serves."""
+        return self.answer.weights_sha256 if self.answer else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that ``deploy --json`` prints."""
+        return {
+            "space": str(self.space),
+            "space_url": self.space_url,
+            "app_url": self.app_url,
+            "stage": self.stage.value,
+            "revision": self.revision,
+            "changed": self.changed,
+            "seconds": round(self.seconds, 3),
+            "usd_per_hour": self.usd_per_hour,
+            "served_weights_sha256": self.served_weights_sha256,
+            "notes": list(self.notes),
+        }
+
+
+def deploy(
+    spec: SpaceSpec,
+    *,
+    hub: Hub,
+    history: History,
+    digests: Digests | None = None,
+    built: BuiltSpace | None = None,
+    choices: Choices = DEFAULT_CHOICES,
+    prover: Prover | None = None,
+    report: Report = silent,
+    timing: Timing = Timing(),
+) -> Deployed:
+    """
+    Bring the Space of *spec* to life on *hub*, and return once it has proved itself.
+
+    Secrets, variables and volumes come before the first build; the commit is followed by its own sha; paid
+    hardware comes only after the proof. A version that fails is undone by a new commit with the files of
+    the version before. When nothing has changed, nothing is pushed and nothing is built.
+
+    Raises:
+        ConflictError: the Space was changed elsewhere since the last release.
+        BuildError, ConfigError, UnhealthyError, WaitTimeoutError: this version does not work.
+    """
+    with _built(spec, built, report) as folder:
+        report(Progress("plan", "Comparing with the Space on the Hub"))
+        decided = plan(folder, spec, hub, history, digests=digests, choices=choices)
+        if decided.drift and choices.on_drift is OnDrift.REFUSE:
+            raise drifting.refuse(decided.space, decided.drift)
+        headers = hub.app_headers() if spec.visibility is Visibility.PRIVATE else {}
+        proof = prover or Probe.from_spec(spec.probe, folder.folder, headers)
+        run = _Run(decided, choices, folder, hub, history, proof, report, timing)
+        return run.changed() if decided.has_changes else run.unchanged()
+
+
+@contextmanager
+def _built(spec: SpaceSpec, built: BuiltSpace | None, report: Report) -> Iterator[BuiltSpace]:
+    if built is not None:
+        yield built
+        return
+    with tempfile.TemporaryDirectory(prefix="spacehand-build-") as folder:
+        report(Progress("build", "Building the folder that is pushed"))
+        yield build(spec, Path(folder) / "space")
+
+
+@dataclass
+class _Run:
+    """One deploy on its way."""
+
+    plan: Plan
+    choices: Choices
+    built: BuiltSpace
+    hub: Hub
+    history: History
+    prover: Prover
+    report: Report
+    timing: Timing
+    moved_from: str | None = None  # the hardware before, once it was changed
+
+    def __post_init__(self) -> None:
+        self.space = self.plan.space
+        self.key = SpaceKey(self.hub.endpoint, self.space)
+        self.began = self.timing.now()
+
+    def unchanged(self) -> Deployed:
+        """Look at the Space as it is; a sleeping one is not woken for it."""
+        assert self.plan.present is not None  # noqa: S101  a Space that does not exist has changes
+        runtime = self.plan.present.runtime
+        if runtime.stage.is_error or runtime.stage.is_moving:
+            # Not finished, or failed: the watch waits, or says why.
+            self._follow(Awaited(self.plan.present.head, self._is_static))
+            runtime = self.hub.runtime(self.space)
+        answer = None
+        if runtime.stage in _WORTH_PROVING:
+            self.prover.page(self.hub.app_url(self.space), report=self.report)
+            if self.choices.call_unchanged:
+                answer = self.prover.call(self.hub.app_url(self.space), report=self.report)
+        return self._deployed(runtime.stage, self.plan.present.head, answer, changed=False)
+
+    def changed(self) -> Deployed:
+        """Carry the plan out; on failure, undo it."""
+        commit = self._push()
+        head = commit.revision if commit else self._head()
+        release = self.history.add_release(
+            dataclasses.replace(self.plan.release, revision=head), at=self.timing.clock()
+        )
+        try:
+            answer = self._prove(commit, head)
+        except _FAILED as error:
+            self.history.settle_release(release, f"{error.code}: {error.message}")
+            self._undo(error, commit)
+            raise
+        self.history.settle_release(release, HEALTHY)
+        return self._deployed(Stage.RUNNING, head, answer, changed=True)
+
+    def _push(self) -> Commit | None:
+        made = None
+        for done in apply(self.plan.steps, self.hub, self.report):
+            made = done.commit or made
+        return made
+
+    def _prove(self, commit: Commit | None, head: str) -> Answer | None:
+        answer: Answer | None = None
+        if self.plan.steps:
+            self._follow(self._awaited(commit, head))
+            answer = self._probe(call=not self._moves)
+        for done in apply(self.plan.afterwards, self.hub, self.report):
+            if isinstance(done.step, SetHardware):
+                self.moved_from = done.step.before or "cpu-basic"
+                self._follow(Awaited(head, self._is_static, restarting=True, revive=True))
+                # What the hardware is for may work only on it.
+                answer = self._probe(call=True)
+        return answer
+
+    def _awaited(self, commit: Commit | None, head: str) -> Awaited:
+        present = self.plan.present
+        return Awaited(
+            revision=head,
+            is_static=self._is_static,
+            restarting=commit is None or not commit.changed,
+            revive=True,
+            before=present.runtime.stage if present else None,
+        )
+
+    def _follow(self, awaited: Awaited) -> SpaceRuntime | None:
+        timing, last = self.timing, None
+        for seen in watch(
+            self.hub,
+            self.space,
+            awaited,
+            timeout=timing.timeout,
+            history=self.history,
+            report=self.report,
+            now=timing.now,
+            sleep=timing.sleep,
+            clock=timing.clock,
+        ):
+            last = seen
+        return last
+
+    def _probe(self, *, call: bool) -> Answer | None:
+        app_url = self.hub.app_url(self.space)
+        self.prover.page(app_url, report=self.report)
+        return self.prover.call(app_url, report=self.report) if call else None
+
+    def _undo(self, error: SpacehandError, commit: Commit | None) -> None:
+        """Revert what costs money first, then bring the version before back; tell both in *error*'s hint."""
+        told = []
+        if self.moved_from:
+            self.report(Progress("rollback", f"Moving back to `{self.moved_from}`"))
+            self.hub.set_hardware(self.space, self.moved_from, None)
+            told.append(f"The Space is back on `{self.moved_from}`")
+        if restored := self._restore(commit):
+            told.append(restored)
+        error.hint = ". ".join([*told, *filter(None, [error.hint])]) or None
+
+    def _restore(self, commit: Commit | None) -> str | None:
+        revision = self._good_revision()
+        if revision is None or self.plan.present is None:
+            return None
+        try:
+            before = self.plan.present.variables
+            touched = frozenset(c.target for c in self.plan.changes() if c.kind == "variable")
+            restore_settings(self.hub, self.space, variables=before, touched=touched, report=self.report)
+            made = restore_files(self.hub, self.space, revision, report=self.report) if commit else None
+            self._follow(Awaited(made.revision if made else None, self._is_static, restarting=made is None))
+        except SpacehandError as error:
+            return f"The version before, {revision[:7]}, could not be brought back: {error.message}"
+        new = made.revision if made else self.plan.present.head
+        # What others set is not ours to take away at the next deploy.
+        ours = touched | frozenset(self.plan.release.variables)
+        self._record_restored(new, {name: value for name, value in before.items() if name in ours})
+        as_commit = f" as commit {new[:7]}" if made else ""
+        return f"The version before, {revision[:7]}, is back{as_commit}"
+
+    def _good_revision(self) -> str | None:
+        """The newest revision that worked: what answered before the push, else the last healthy release."""
+        present = self.plan.present
+        if present is None or present.is_new:
+            return None
+        if not present.runtime.stage.is_error:
+            return present.head
+        healthy = self.history.last_healthy(self.key)
+        return healthy.revision if healthy else None
+
+    def _record_restored(self, revision: str, variables: Mapping[str, str]) -> None:
+        restored = dataclasses.replace(
+            self.plan.release,
+            revision=revision,
+            variables=variables,
+            hardware=None,
+            adopted=(),
+            result=HEALTHY,
+        )
+        self.history.add_release(restored, at=self.timing.clock())
+
+    def _deployed(self, stage: Stage, revision: str, answer: Answer | None, *, changed: bool) -> Deployed:
+        return Deployed(
+            space=self.space,
+            space_url=self.hub.page_url(RepoKind.SPACE, self.space),
+            app_url=self.hub.app_url(self.space),
+            stage=stage,
+            revision=revision,
+            changed=changed,
+            seconds=self.timing.now() - self.began,
+            usd_per_hour=self.plan.usd_after,
+            answer=answer,
+            notes=self.plan.notes,
+        )
+
+    def _head(self) -> str:
+        return self.hub.head(RepoKind.SPACE, self.space) or ""
+
+    @property
+    def _is_static(self) -> bool:
+        return self.built.sdk == "static"
+
+    @property
+    def _moves(self) -> bool:
+        return any(isinstance(step, SetHardware) for step in self.plan.afterwards)

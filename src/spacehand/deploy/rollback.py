@@ -1,0 +1,100 @@
+"""Go back to a version that worked, by a new commit; nothing is ever pushed by force."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from spacehand.deploy.present import Present
+from spacehand.errors import NotFoundError
+from spacehand.history import Release
+from spacehand.hub._protocol import Commit, Hub, LocalFile, RemoteFile
+from spacehand.ids import RepoId, RepoKind
+from spacehand.progress import Progress, Report, silent
+
+
+def restore_files(hub: Hub, space: RepoId, revision: str, *, report: Report = silent) -> Commit:
+    """
+    Make the files of *space* those of *revision* again, by a commit on top of what is there.
+
+    Files that differ pass through memory, one commit's worth at once.
+
+    Raises:
+        NotFoundError: the revision is gone.
+        ConflictError: somebody pushed in the meantime.
+    """
+    report(Progress("rollback", f"Restoring the files of {revision[:7]}"))
+    head = hub.head(RepoKind.SPACE, space)
+    if head is None:
+        raise NotFoundError("The Space does not exist any more", where=str(space))
+    target = hub.files(RepoKind.SPACE, space, revision)
+    there = hub.files(RepoKind.SPACE, space, head)
+    files = [
+        LocalFile(path, content=_content(hub, space, path, revision))
+        for path, file in target.items()
+        if not _same(file, there.get(path))
+    ]
+    return hub.commit(
+        RepoKind.SPACE,
+        space,
+        files=files,
+        delete=[path for path in there if path not in target],
+        message=f"Restore {revision[:7]} with spacehand",
+        parent=head,
+    )
+
+
+def restore_settings(
+    hub: Hub,
+    space: RepoId,
+    *,
+    variables: Mapping[str, str],
+    touched: frozenset[str] | None = None,
+    report: Report = silent,
+) -> None:
+    """Make the variables *variables* again; of *touched* names only, when given. Secrets cannot come back."""
+    there = hub.variables(space)
+    names = touched if touched is not None else frozenset({*there, *variables})
+    for name in sorted(names):
+        if name in variables and there.get(name) != variables[name]:
+            report(Progress("rollback", f"Restoring the variable `{name}`"))
+            hub.set_variable(space, name, variables[name])
+        elif name not in variables and name in there:
+            report(Progress("rollback", f"Removing the variable `{name}`"))
+            hub.delete_variable(space, name)
+
+
+def restore_release(
+    hub: Hub, space: RepoId, release: Release, *, report: Report = silent
+) -> tuple[Commit, list[str]]:
+    """
+    Make *space* what it was at *release*: code, variables, volumes, hardware.
+
+    Returns the commit, and what could not be restored: secrets that are gone, for nobody knows their values.
+
+    Raises:
+        NotFoundError: the Space or the release's revision is gone.
+    """
+    present = Present.of(hub, space)
+    if present is None:
+        raise NotFoundError("The Space does not exist any more", where=str(space))
+    touched = frozenset({*release.variables, *present.variables})
+    restore_settings(hub, space, variables=release.variables, touched=touched, report=report)
+    if [dict(v) for v in present.volumes] != [dict(v) for v in release.volumes]:
+        hub.set_volumes(space, release.volumes)
+    commit = restore_files(hub, space, release.revision, report=report)
+    if release.hardware and release.hardware != present.hardware:
+        report(Progress("rollback", f"Moving back to `{release.hardware}`"))
+        hub.set_hardware(space, release.hardware, release.sleep)
+    gone = sorted(set(release.secret_names) - present.secret_names)
+    return commit, [f"the secret `{name}` is gone; set it again" for name in gone]
+
+
+def _content(hub: Hub, space: RepoId, path: str, revision: str) -> bytes:
+    content = hub.read(RepoKind.SPACE, space, path, revision)
+    if content is None:
+        raise NotFoundError(f"`{path}` is not to be had at {revision[:7]}", where=str(space))
+    return content
+
+
+def _same(one: RemoteFile, other: RemoteFile | None) -> bool:
+    return other is not None and (one.sha256 or one.git_oid) == (other.sha256 or other.git_oid)
