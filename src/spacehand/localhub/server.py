@@ -193,7 +193,8 @@ def _answering_pid(url: str) -> int | None:
 
 def _last_words(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-    return lines[-1] if lines else "it said nothing"
+    told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return (told or lines or ["it said nothing"])[-1]
 
 
 def _port_hint(options: ServerOptions) -> str:
