@@ -144,7 +144,7 @@ _CODE = frozenset(
 )
 
 _SECRET_FILE = re.compile(
-    r"\.env(?:\..*)?|.*\.env|[._]netrc|\.pypirc|\.git-credentials|\.htpasswd|\.pgpass|id_(?:rsa|dsa|ecdsa|ed25519)|"
+    r"(?s)\.env(?:\..*)?|.*\.env|[._]netrc|\.pypirc|\.git-credentials|\.htpasswd|\.pgpass|id_(?:rsa|dsa|ecdsa|ed25519)|"
     r".*\.(?:pem|key|p12|pfx|jks|keystore|kdbx|ppk)|kaggle\.json|credentials\.json|client_secret.*\.json|"
     r"service[-_]account.*\.json"
 )

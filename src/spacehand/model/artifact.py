@@ -12,6 +12,7 @@ A tokenizer may be there in any form (tokenizer.json, tekken.json, a vocabulary)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -27,6 +28,18 @@ _EXPECTED = (
     "A model folder holds config.json with model.safetensors (or its shards), adapter_config.json with "
     "adapter_model.safetensors, a CTranslate2 model.bin, or an .onnx file"
 )
+# What makes a subfolder with a configuration a model of its own.
+_CONFIGURATIONS = frozenset({"config.json", "adapter_config.json"})
+_WEIGHTS = frozenset(
+    {
+        "model.safetensors",
+        "model.safetensors.index.json",
+        "adapter_model.safetensors",
+        "model.bin",
+        "pytorch_model.bin",
+    }
+)
+_NO_VARIANT = re.compile(r"\.|(?:checkpoint|global_step|epoch|step)[-_]?[0-9]|runs\Z|logs?\Z|[0-9]+_[A-Z]")
 
 
 class ModelKind(StrEnum):
@@ -100,6 +113,21 @@ class Model:
             or self.config.get("model_type") == "whisper"
             or any(name.startswith("Whisper") for name in classes)
         )
+
+
+def variants(model: Model) -> dict[str, Model]:
+    """
+    Return the further models in the folder's subfolders by name, such as a quantized copy in ``int8``.
+
+    Raises:
+        ModelError: one of them is broken.
+    """
+    found = {}
+    for folder in sorted(path for path in model.folder.iterdir() if path.is_dir() and not path.is_symlink()):
+        here = {path.name for path in folder.iterdir() if path.is_file()}
+        if here & _CONFIGURATIONS and here & _WEIGHTS and not _NO_VARIANT.match(folder.name):
+            found[folder.name] = _open(folder)
+    return found
 
 
 def _open(folder: Path) -> Model:
