@@ -120,9 +120,9 @@ class _Bench:
         subprocess.run(command, check=True)
 
     def _wait_for_compiled_layer(self) -> None:
-        """The Hub compiles a layer after its first healthy start; wait for that as a second push would find it."""
-        _until(lambda: any(self.hub.data.glob("layers/*/venv/lib/python3*/site-packages/gradio/__pycache__/blocks.*.pyc")),
-               what="the compiled layer")  # fmt: skip
+        """Wait for what a second push would find: the Hub compiles a layer after its first healthy start."""
+        compiled = "layers/*/venv/lib/python3*/site-packages/gradio/__pycache__/blocks.*.pyc"
+        _until(lambda: any(self.hub.data.glob(compiled)), what="the compiled layer")
 
 
 def _until(condition: Callable[[], bool], *, what: str, timeout: float = 180) -> None:

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.figure import Figure, in_turn, seconds
@@ -70,7 +71,7 @@ def write_sparse_model(model: Path) -> None:
     (model / "model.safetensors.index.json").write_text(json.dumps(index))
 
 
-def _publisher(hub: BenchHub, model: Path, home: Path):  # noqa: ANN202
+def _publisher(hub: BenchHub, model: Path, home: Path) -> Callable[[], None]:
     environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_TOKEN": hub.token, "SPACEHAND_HOME": str(home)}
     command = [sys.executable, "-m", "spacehand", "publish", str(model), "bench/unchanged", "--quiet"]
 

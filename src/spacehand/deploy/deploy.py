@@ -41,6 +41,10 @@ _FAILED = (BuildError, ConfigError, UnhealthyError, WaitTimeoutError, PaymentErr
 _WORTH_PROVING = (Stage.RUNNING, Stage.RUNNING_BUILDING, Stage.RUNNING_APP_STARTING)
 
 
+def _agree(_plan: Plan) -> None:
+    """Let every plan pass."""
+
+
 class Prover(Protocol):
     """What proves an app; :class:`~spacehand.deploy.probe.Probe` does it over HTTP."""
 
@@ -104,6 +108,7 @@ def deploy(
     built: BuiltSpace | None = None,
     choices: Choices = DEFAULT_CHOICES,
     prover: Prover | None = None,
+    review: Callable[[Plan], None] = _agree,
     report: Report = silent,
     timing: Timing = Timing(),
 ) -> Deployed:
@@ -112,7 +117,8 @@ def deploy(
 
     Secrets, variables and volumes come before the first build; the commit is followed by its own sha; paid
     hardware comes only after the proof. A version that fails is undone by a new commit with the files of
-    the version before. When nothing has changed, nothing is pushed and nothing is built.
+    the version before. When nothing has changed, nothing is pushed and nothing is built. *review* sees the
+    plan before anything is done, and raises to stop it.
 
     Raises:
         ConflictError: the Space was changed elsewhere since the last release.
@@ -123,6 +129,7 @@ def deploy(
         decided = plan(folder, spec, hub, history, digests=digests, choices=choices)
         if decided.drift and choices.on_drift is OnDrift.REFUSE:
             raise drifting.refuse(decided.space, decided.drift)
+        review(decided)
         headers = hub.app_headers() if spec.visibility is Visibility.PRIVATE else {}
         proof = prover or Probe.from_spec(spec.probe, folder.folder, headers)
         run = _Run(decided, choices, folder, hub, history, proof, report, timing)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from spacehand.home import home
+
 _CHUNK = 4 << 20
 # A file written again within one tick of its file system's clock keeps its mtime; until that long after
 # the last write, a digest is used but not remembered.
@@ -56,6 +58,11 @@ class Digests:
         self._now_ns = now_ns
         self._lock = threading.Lock()
         self._database = _open(path)
+
+    @classmethod
+    def default(cls) -> Digests:
+        """Return the memory that lies in spacehand's own data folder."""
+        return cls(home() / "digests.sqlite")
 
     def __enter__(self) -> Digests:
         return self

@@ -69,6 +69,11 @@ class RemoteHub:
         """Return what a request to a private Space's own address must carry."""
         return {"Authorization": f"Bearer {self._token}"} if self._token else {}
 
+    def sign_in_link(self, page: str) -> str:
+        """Return a link to *page* of the local Hub that signs a browser in, once; other Hubs have none."""
+        path = page.removeprefix(self._endpoint) or "/"
+        return str(self._json("POST", "/api/spacehand/sign-in-link", json={"next": path})["url"])
+
     # Accounts and repositories
 
     def whoami(self) -> Account:
