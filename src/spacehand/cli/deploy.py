@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,7 @@ def deploy_command(
     """
     Bring FOLDER to a live Space, and return once this very version has proved itself.
 
-    SPACE is `owner/name` or a name of your own; spacehand.toml or the folder's name say it otherwise. A version
+    SPACE is `owner/name` or a name of your own; else spacehand.toml or the folder's name say it. A version
     that fails is undone; where nothing changed there is no commit and no build.
     """
     chosen = choices(**choice)
@@ -82,7 +83,7 @@ def review(terminal: Terminal, plan: Plan, *, yes: bool) -> None:
     if yes or after <= before:
         return
     cost = f"This raises the cost while it runs from ${before:.2f} to ${after:.2f} an hour"
-    if terminal.json_output or not click.get_text_stream("stdin").isatty():
+    if terminal.json_output or not sys.stdin.isatty():
         raise UsageError(cost, hint="Agree with `--yes`")
     if not click.confirm(f"{cost}. Go on?", err=True):
         raise UsageError("Nobody agreed to the cost; nothing was changed", hint="Agree with `--yes`")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from spacehand.cli.command import command
 from spacehand.cli.terminal import Terminal
 from spacehand.errors import NotFoundError
 from spacehand.home import home
+
+if TYPE_CHECKING:
+    from spacehand.localhub.server import Running
 
 DEFAULT_PORT = 7870
 
@@ -97,7 +101,7 @@ for _command in (serve_command, status_command, stop_command, token_command):
     hub_command.add_command(_command)
 
 
-def _running(data: Path):  # type: ignore[no-untyped-def]
+def _running(data: Path) -> Running:
     from spacehand.localhub import server
 
     running = server.running(data)
