@@ -118,7 +118,7 @@ class _Run:
         return layer
 
     async def _solve(self) -> str:
-        """Return the lock: every package with its version, for both requirements files and the SDK at once."""
+        """Return the lock: every package and its version, requirements and SDK solved in one go."""
         cache = self.builder.solves / f"{self._solve_key()}.txt"
         if cache.exists() and not self.factory:
             return cache.read_text()

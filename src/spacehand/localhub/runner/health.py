@@ -47,7 +47,7 @@ class HealthWatch:
     fidelity: Fidelity
     limit: float  # seconds until the start counts as failed
     path: str = "/"
-    pace: Pace = Pace()  # noqa: RUF009 - frozen
+    pace: Pace = Pace()
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
@@ -140,8 +140,8 @@ async def _status(address: Address, path: str) -> int:
     elif not isinstance(address, FolderAddress):
         reader, writer = await asyncio.open_connection(address.host, address.port)
     try:
-        head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: spacehand-health\r\nConnection: close\r\n\r\n"
-        writer.write(head.encode())
+        head = [f"GET {path} HTTP/1.1", "Host: localhost", "User-Agent: spacehand", "Connection: close"]
+        writer.write("\r\n".join([*head, "", ""]).encode())
         line = await reader.readuntil(b"\n")
         return int(line.split()[1])
     finally:

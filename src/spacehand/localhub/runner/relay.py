@@ -16,35 +16,41 @@ import signal
 import socket
 import subprocess
 import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Connect = Callable[[Callable[[], "Side"]], Awaitable[Any]]
 
 
 class Side(asyncio.Protocol):
     """One end of a connection; what arrives goes to the other end, no faster than that one takes it."""
 
-    def __init__(self):
-        self.transport = None
-        self.peer = None
+    def __init__(self) -> None:
+        self.transport: Any = None
+        self.peer: Any = None
 
-    def connection_made(self, transport):
+    def connection_made(self, transport: Any) -> None:
         self.transport = transport
 
-    def data_received(self, data):
+    def data_received(self, data: bytes) -> None:
         self.peer.transport.write(data)
 
-    def eof_received(self):
+    def eof_received(self) -> bool:
         if self.peer is not None and self.peer.transport.can_write_eof():
             self.peer.transport.write_eof()
         return True  # the other direction goes on
 
-    def pause_writing(self):
+    def pause_writing(self) -> None:
         if self.peer is not None:
             self.peer.transport.pause_reading()
 
-    def resume_writing(self):
+    def resume_writing(self) -> None:
         if self.peer is not None:
             self.peer.transport.resume_reading()
 
-    def connection_lost(self, _error):
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         if self.peer is not None:
             self.peer.transport.close()
 
@@ -52,17 +58,17 @@ class Side(asyncio.Protocol):
 class Entrance(Side):
     """The end that was connected to; reads nothing before the other end is there."""
 
-    def __init__(self, connect):
+    def __init__(self, connect: Connect) -> None:
         super().__init__()
         self._connect = connect
-        self._task = None
+        self._task: Any = None
 
-    def connection_made(self, transport):
+    def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         transport.pause_reading()
         self._task = asyncio.get_running_loop().create_task(self._join())
 
-    async def _join(self):
+    async def _join(self) -> None:
         peer = Side()
         peer.peer = self
         try:
@@ -77,27 +83,27 @@ class Entrance(Side):
         self.transport.resume_reading()
 
 
-async def let_in(listener, port):
+async def let_in(listener: socket.socket, port: int) -> asyncio.AbstractServer:
     """Lead what connects to *listener* to *port*, where the app is expected."""
     loop = asyncio.get_running_loop()
 
-    def connect(protocol):
+    def connect(protocol: Callable[[], Side]) -> Awaitable[Any]:
         return loop.create_connection(protocol, "127.0.0.1", port)
 
     return await loop.create_unix_server(lambda: Entrance(connect), sock=listener)
 
 
-async def let_out(port, path):
+async def let_out(port: int, path: str) -> asyncio.AbstractServer:
     """Lead what connects to *port* to the unix socket at *path*: the Hub."""
     loop = asyncio.get_running_loop()
 
-    def connect(protocol):
+    def connect(protocol: Callable[[], Side]) -> Awaitable[Any]:
         return loop.create_unix_connection(protocol, path)
 
     return await loop.create_server(lambda: Entrance(connect), "127.0.0.1", port)
 
 
-def start(order):
+def start(order: dict[str, Any]) -> subprocess.Popen[bytes]:
     """Start the app in a process group of its own."""
     return subprocess.Popen(
         order["command"],
@@ -108,22 +114,22 @@ def start(order):
     )
 
 
-def tell(process, number):
+def tell(process: subprocess.Popen[bytes], number: int) -> None:
     """Send a signal to the app and all its children in the group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
 
 
-async def stop_asked():
+async def stop_asked() -> None:
     """Return when the input ends, or when this process is asked to end."""
     loop = asyncio.get_running_loop()
     asked = loop.create_future()
 
-    def ask():
+    def ask() -> None:
         if not asked.done():
             asked.set_result(None)
 
-    def read():
+    def read() -> None:
         if not os.read(0, 4096):
             loop.remove_reader(0)
             ask()
@@ -134,13 +140,13 @@ async def stop_asked():
     await asked
 
 
-async def ended(process):
+async def ended(process: subprocess.Popen[bytes]) -> int:
     """Return the app's exit code once it has one."""
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(None, process.wait)
 
 
-async def stand_by(order):
+async def stand_by(order: dict[str, Any]) -> int:
     """Run the app to its end, or to the end of our input, and return its exit code."""
     if order.get("hub_port"):
         await let_out(order["hub_port"], order["hub_socket"])
@@ -158,7 +164,7 @@ async def stand_by(order):
     return 128 - code if code < 0 else code
 
 
-def read_order():
+def read_order() -> dict[str, Any]:
     """Return the order: input up to the first newline, unbuffered, so that the end can be watched for."""
     line = bytearray()
     while not line.endswith(b"\n"):
@@ -166,10 +172,11 @@ def read_order():
         if not piece:
             sys.exit(143)
         line += piece
-    return json.loads(line)
+    order: dict[str, Any] = json.loads(line)
+    return order
 
 
-def main():
+def main() -> None:
     """Obey the order on the input."""
     order = read_order()
     code = asyncio.run(stand_by(order))

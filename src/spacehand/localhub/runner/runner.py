@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import shutil
+import threading
+import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
+
+from spacehand.ids import RepoKind
+from spacehand.localhub.errors import HubError
+from spacehand.localhub.runner import wire
+from spacehand.localhub.runner.builder import Builder
+from spacehand.localhub.runner.card import CannotBuildError, SpaceCard
+from spacehand.localhub.runner.engines.process import ProcessEngine
+from spacehand.localhub.runner.engines.sandbox import SandboxEngine
+from spacehand.localhub.runner.launch import Launcher
+from spacehand.localhub.runner.layer import Layers
+from spacehand.localhub.runner.plan import README
+from spacehand.localhub.runner.reconciler import Crew, Order, Reconciler
+from spacehand.localhub.runner.state import SCHEMA, RunStates
+from spacehand.localhub.spaces.store import gc_timeout
+from spacehand.stage import Stage
 
 if TYPE_CHECKING:
     from spacehand.localhub.hub import LocalHub
     from spacehand.localhub.repos.store import Repo
-    from spacehand.localhub.runner.logs import LogEntry
+    from spacehand.localhub.runner.logs import LogEntry, SpaceLog
 
-# One table of each for all Spaces; `hub.py` passes it to the Database.
-schema = ""
+__all__ = ["Runner", "schema"]
+
+schema = SCHEMA  # `hub.py` passes it to the Database
+_IDLE_LOOK_SECONDS = 15.0
 
 
 class Runner:
@@ -21,26 +43,116 @@ class Runner:
     Made before the server's event loop runs; `start` and `stop` frame its life inside the loop.
     """
 
-    def __init__(self, hub: LocalHub) -> None:
+    def __init__(self, hub: LocalHub, *, crew: Crew | None = None) -> None:
         self._hub = hub
+        self._layers = Layers(hub.place.layers)
+        self._crew = crew or self._usual_crew()
+        self._lock = threading.Lock()
+        self._spaces: dict[str, Reconciler] = {}  # by the repository's uid
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._idle: asyncio.Task[None] | None = None
+        self._moves: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """End what a killed Hub left behind, and bring every Space back to where it should be."""
+        self._loop = asyncio.get_running_loop()
+        await asyncio.to_thread(self._sweep)
+        for repo in await asyncio.to_thread(self._hub.repos.list, RepoKind.SPACE):
+            await self._resume(repo)
+        self._idle = asyncio.create_task(self._put_to_sleep())
 
     async def stop(self) -> None:
         """Stop all apps and builds; the Spaces come back at the next `start`."""
+        self._loop = None
+        if self._idle is not None:
+            self._idle.cancel()
+        await asyncio.gather(*(space.close() for space in self._spaces.values()))
+
+    # What moves a Space
 
     def pushed(self, repo: Repo, branch: str, sha: str) -> None:
         """Build *sha* if *branch* is a Space's ``main``; callable from any thread, returns at once."""
+        if repo.kind is not RepoKind.SPACE or branch != "main":
+            return
+        space = self._space(repo)
+        space.expect(sha)
+        if space.state.stage is not Stage.PAUSED:
+            self._call(lambda: space.obey(Order(sha)))
+
+    async def pause(self, repo: Repo) -> None:
+        """Stop the app until `restart`."""
+        await asyncio.to_thread(self._hub.spaces.set_paused, repo, paused=True)
+        await self._space(repo).rest(Stage.PAUSED)
+
+    async def sleep(self, repo: Repo) -> None:
+        """Stop the app until the next request."""
+        await self._space(repo).rest(Stage.SLEEPING)
+
+    async def restart(self, repo: Repo, *, factory: bool = False) -> None:
+        """Start the app anew, waking or resuming it; *factory* also builds it anew, without its layer."""
+        await asyncio.to_thread(self._hub.spaces.set_paused, repo, paused=False)
+        space = self._space(repo)
+        space.come_back()
+        head = await asyncio.to_thread(self._head, repo)
+        if head is not None:
+            space.obey(Order(head, factory=factory))
+
+    async def wake(self, repo: Repo) -> None:
+        """Start a sleeping app, and return when it answers or has failed; does nothing to others."""
+        space = self._space(repo)
+        if space.state.stage is Stage.SLEEPING:
+            await self.restart(repo)
+        await space.settled()
+
+    async def settings_changed(self, repo: Repo, *, rebuild: bool = False) -> None:
+        """Restart the app with the settings as they are now; a paused or sleeping one stays so."""
+        space = self._space(repo)
+        if space.state.sha is None or space.state.stage in (Stage.PAUSED, Stage.SLEEPING):
+            space.changed.ring()
+            return
+        space.come_back()
+        space.obey(Order(space.state.sha, factory=rebuild))
+
+    async def delete(self, repo: Repo) -> None:
+        """Stop the app and remove what the runner kept of it."""
+        space = self._space(repo)
+        await space.delete()
+        with self._lock:
+            self._spaces.pop(repo.uid, None)
+
+    def renamed(self, before: Repo, after: Repo) -> None:
+        """Go on under the new name; the app restarts with it in its environment."""
+        space = self._space(before)
+
+        async def move() -> None:
+            await space.rename(after)
+            await self._resume(after)
+
+        def begin() -> None:
+            task = asyncio.ensure_future(move())
+            self._moves.add(task)
+            task.add_done_callback(self._moves.discard)
+
+        self._call(begin)
+
+    # What is known of a Space
 
     def runtime(self, repo: Repo) -> dict[str, Any]:
         """Return the runtime as the Hub's API spells it, with a key ``spacehand`` of our own."""
-        return {"stage": "NO_APP_FILE", "hardware": {"current": None, "requested": "cpu-basic"}}
+        state = self._space(repo).state
+        settings = self._hub.spaces.public_settings(repo)
+        return wire.runtime(
+            state,
+            settings,
+            host=self._hub.gateway.browser_url(repo).partition("://")[2],
+            gc_timeout=gc_timeout(settings),
+            differences=[*state.differences, *self._hub.gateway.differences(repo)],
+        )
 
     def describe(self, repo: Repo) -> dict[str, Any]:
         """Return ``sdk``, ``subdomain``, ``host`` and ``runtime``, as space_info shows them."""
         return {
-            "sdk": "gradio",
+            "sdk": self._space(repo).state.sdk or self._sdk(repo),
             "subdomain": repo.id.subdomain,
             "host": self.app_url(repo),
             "runtime": self.runtime(repo),
@@ -48,31 +160,95 @@ class Runner:
 
     def app_url(self, repo: Repo) -> str:
         """Return the Space's own loopback URL."""
-        return ""
+        return self._hub.gateway.app_url(repo)
 
-    async def pause(self, repo: Repo) -> None:
-        """Stop the app until `restart`."""
-
-    async def restart(self, repo: Repo, *, factory: bool = False) -> None:
-        """Start the app anew, waking or resuming it; *factory* also builds it anew, without its layer."""
-
-    async def wake(self, repo: Repo) -> None:
-        """Start a sleeping app, and return when it answers or has failed; does nothing to others."""
-
-    async def settings_changed(self, repo: Repo, *, rebuild: bool = False) -> None:
-        """Restart the app with the settings as they are now; a paused or sleeping one stays so."""
-
-    async def delete(self, repo: Repo) -> None:
-        """Stop the app and remove what the runner kept of it."""
-
-    def renamed(self, before: Repo, after: Repo) -> None:
-        """Go on under the new name; the app restarts with it in its environment."""
-
-    async def logs(self, repo: Repo, kind: str) -> AsyncIterator[LogEntry]:
+    def logs(self, repo: Repo, kind: str) -> AsyncIterator[LogEntry]:
         """Yield every line kept of the ``build`` or ``run`` log in stable order, then each new one."""
-        return
-        yield
+        return self.log(repo, kind).follow()
+
+    def log(self, repo: Repo, kind: str) -> SpaceLog:
+        """Return the ``build`` or ``run`` log itself."""
+        return self._space(repo).logs[kind]
 
     async def events(self, repo: Repo) -> AsyncIterator[dict[str, Any]]:
         """Yield the runtime as it is now, then each time it changes."""
-        yield self.runtime(repo)
+        space = self._space(repo)
+        shown: dict[str, Any] | None = None
+        while True:
+            news = space.changed.listen()
+            try:
+                runtime = await asyncio.to_thread(self.runtime, space.repo)
+                if runtime != shown:
+                    shown = runtime
+                    yield runtime
+                await news
+            finally:
+                space.changed.forget(news)
+
+    # Life of the Hub
+
+    def _usual_crew(self) -> Crew:
+        builder = Builder(self._layers, self._hub.place.layers / "solves")
+        launcher = Launcher(self._hub, builder, (SandboxEngine(), ProcessEngine()))
+        return Crew(launcher, RunStates(self._hub.database), self._layers)
+
+    def _sweep(self) -> None:
+        self._crew.states.end_orphans()
+        self._layers.sweep()
+        for folder in self._hub.place.spaces.glob("*/*/replicas"):
+            shutil.rmtree(folder, ignore_errors=True)
+        for path in self._hub.place.sockets.glob("*.sock"):
+            if path != self._hub.place.socket:
+                path.unlink(missing_ok=True)
+
+    async def _resume(self, repo: Repo) -> None:
+        """Begin to bring a Space back to where it was; what was pushed unseen is built."""
+        space = self._space(repo)
+        state = space.state
+        head = await asyncio.to_thread(self._head, repo)
+        resting = state.stage is Stage.PAUSED or (state.stage is Stage.SLEEPING and state.sha == head)
+        if head is None or state.sha is None or resting:
+            return  # the first commit of a new Space is its Hub's, and no push
+        if state.stage.is_error and state.sha == head:
+            if state.serving is not None:
+                space.obey(Order(state.serving, restores=True))
+            return
+        space.come_back(head)
+        space.obey(Order(head))
+
+    async def _put_to_sleep(self) -> None:
+        """Stop apps that nobody asked anything for as long as their sleep time."""
+        while True:
+            await asyncio.sleep(_IDLE_LOOK_SECONDS)
+            for space in list(self._spaces.values()):
+                if space.state.stage is Stage.RUNNING and space.started and space.state.sdk != "static":
+                    limit = gc_timeout(self._hub.spaces.public_settings(space.repo))
+                    asked = max(self._hub.gateway.last_request(space.repo) or 0.0, space.started)
+                    if limit is not None and limit >= 0 and time.time() - asked > limit:
+                        await space.rest(Stage.SLEEPING)
+
+    # Small questions
+
+    def _space(self, repo: Repo) -> Reconciler:
+        with self._lock:
+            found = self._spaces.get(repo.uid)
+            if found is None:
+                found = self._spaces[repo.uid] = Reconciler(repo, self._crew)
+            return found
+
+    def _head(self, repo: Repo) -> str | None:
+        try:
+            return self._hub.repos.snapshot(repo, "main").sha
+        except HubError:
+            return None
+
+    def _sdk(self, repo: Repo) -> str:
+        """Return what the header of a Space says that was never built."""
+        with contextlib.suppress(CannotBuildError, HubError):
+            return SpaceCard.parse(self._hub.repos.snapshot(repo, "main").read(README)).sdk.value
+        return "gradio"
+
+    def _call(self, action: Any) -> None:
+        """Run *action* in the event loop, from whatever thread; a Hub that is stopping has no use for it."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(action)

@@ -167,10 +167,8 @@ def _is_ours(process: psutil.Process) -> bool:
     except psutil.Error:
         return True  # gone already
     if not arguments:
-        return True
-    beside = (
-        arguments[1:3] == ["-I", "-S"] and arguments[3:4] != [] and arguments[3].endswith(f"/{RELAY.name}")
-    )
+        return True  # a zombie
+    beside = arguments[1:3] == ["-I", "-S"] and "".join(arguments[3:4]).endswith(f"/{RELAY.name}")
     return beside or Path(arguments[0]).name in ("bwrap", "setpriv")
 
 
@@ -206,6 +204,6 @@ def _namespace_listeners(pid: int) -> list[Listener]:
 
 
 def _host(words: str) -> str:
-    """Return the address that the kernel prints as hexadecimal 32-bit words of the machine's own byte order."""
+    """Return the address that the kernel prints as hexadecimal words in the machine's own byte order."""
     packed = b"".join(bytes.fromhex(words[at : at + 8])[::-1] for at in range(0, len(words), 8))
     return str(ipaddress.ip_address(packed))

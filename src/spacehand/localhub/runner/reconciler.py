@@ -1,0 +1,327 @@
+"""One Space's life: what should run, what runs, and the way from one to the other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from spacehand.localhub.runner.bell import Bell
+from spacehand.localhub.runner.builder import BuildFailedError, Built
+from spacehand.localhub.runner.card import CannotBuildError
+from spacehand.localhub.runner.health import Pace, UnhealthyAppError
+from spacehand.localhub.runner.logs import SpaceLog
+from spacehand.localhub.runner.replica import AppEndedError, Replica
+from spacehand.stage import Stage
+
+if TYPE_CHECKING:
+    from spacehand.localhub.repos.store import Repo
+    from spacehand.localhub.runner.launch import Launcher
+    from spacehand.localhub.runner.layer import Layers
+    from spacehand.localhub.runner.plan import BuildPlan
+    from spacehand.localhub.runner.state import RunState, RunStates
+
+_logger = logging.getLogger(__name__)
+_DRAIN_SECONDS = 30.0  # that requests under way get when their app is replaced
+_PAUSES = (1.0, 5.0, 15.0)  # before an app that ended while running is started again
+_FORGIVEN_SECONDS = 600.0  # after this long without a crash, earlier ones do not count
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One wish to have *sha* running; a newer order ends an older one's work."""
+
+    sha: str
+    factory: bool = False  # build anew, without the layer
+    restores: bool = False  # serve an older commit, while the stage goes on telling of a newer one's failure
+    delay: float = 0.0  # seconds
+
+
+@dataclass
+class Crew:
+    """What all Spaces' reconcilers share."""
+
+    launcher: Launcher
+    states: RunStates
+    layers: Layers | None = None
+    pace: Pace = field(default_factory=Pace)
+    pauses: tuple[float, ...] = _PAUSES
+    drain_seconds: float = _DRAIN_SECONDS
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+class Reconciler:
+    """
+    Brings one Space to where it should be.
+
+    `expect` may be called from any thread; all else belongs to the event loop. An order runs in a task of its
+    own; the next order cancels it, so what is stale can never serve.
+    """
+
+    def __init__(self, repo: Repo, crew: Crew) -> None:
+        self.repo = repo
+        self.changed = Bell()
+        self._crew = crew
+        self._hub = crew.launcher.hub
+        self._lock = threading.Lock()
+        self._state = crew.states.load(repo.uid)
+        self._task: asyncio.Task[None] | None = None
+        self._serving: Replica | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._background: set[asyncio.Task[Any]] = set()
+        self._crashes: list[float] = []
+        self._open_logs()
+
+    @property
+    def state(self) -> RunState:
+        return self._state
+
+    @property
+    def started(self) -> float | None:
+        """When the app that serves was started (unix time)."""
+        return self._serving.started if self._serving else None
+
+    # Orders
+
+    def expect(self, sha: str) -> None:
+        """Show at once that *sha* is on its way; a paused Space only remembers it."""
+        if self._state.stage is Stage.PAUSED:
+            self._set(sha=sha)
+        else:
+            self._set(stage=self._now(Stage.BUILDING), sha=sha, error=None)
+
+    def come_back(self, sha: str | None = None) -> None:
+        """Show that the app is on its way again: at the commit it had, or at *sha*."""
+        sha = sha or self._state.sha
+        built = sha is not None and self._state.built == sha
+        stage = Stage.APP_STARTING if built else Stage.BUILDING
+        serving = self._serving.sha if self._serving else None
+        self._set(stage=self._now(stage), sha=sha, serving=serving, error=None)
+
+    def obey(self, order: Order) -> None:
+        """Work on *order* instead of whatever is under way."""
+        earlier, self._task = self._task, None
+        if earlier is not None:
+            earlier.cancel()
+        self._task = asyncio.create_task(self._carry_out(order, earlier))
+
+    async def rest(self, stage: Stage) -> None:
+        """Stop the app and show *stage*: PAUSED or SLEEPING."""
+        await self._end_work()
+        await self._stop_serving()
+        self._set(stage=stage, serving=None, error=None, hardware=None)
+
+    async def close(self) -> None:
+        """Stop everything, but remember what was wanted."""
+        await self._end_work()
+        await self._stop_serving()
+        await self._finish_background()
+        for log in self.logs.values():
+            log.close()
+
+    async def delete(self) -> None:
+        """Stop everything and remove what is kept."""
+        self._set(stage=Stage.DELETING)
+        await self.close()
+        self._hub.gateway.forget(self.repo)
+        self._crew.states.forget(self.repo.uid)
+        await asyncio.to_thread(shutil.rmtree, self._hub.place.space(self.repo.id), ignore_errors=True)
+
+    async def rename(self, repo: Repo) -> None:
+        """Go on as *repo*."""
+        await self.close()
+        before, after = self._hub.place.space(self.repo.id), self._hub.place.space(repo.id)
+        self.repo = repo
+        if before.exists():
+            after.parent.mkdir(parents=True, exist_ok=True)
+            before.rename(after)
+        self._open_logs()
+
+    async def settled(self) -> RunState:
+        """Return the state once it will not change by itself."""
+        while True:
+            news = self.changed.listen()
+            if not self._state.stage.is_moving:
+                self.changed.forget(news)
+                return self._state
+            await news
+
+    # One order
+
+    async def _carry_out(self, order: Order, earlier: asyncio.Task[None] | None) -> None:
+        if earlier is not None:
+            await asyncio.gather(earlier, return_exceptions=True)
+        try:
+            await self._crew.sleep(order.delay)
+            build, built = await self._build(order)
+            await self._start(order, build, built)
+        except CannotBuildError as error:
+            if not order.restores:
+                self.logs["build"].write(f"--> ERROR: {error.message}")
+            self._fail(order, error.stage, error.message)
+        except BuildFailedError as error:
+            self._fail(order, Stage.BUILD_ERROR, error.message)
+        except UnhealthyAppError as error:
+            self._fail(order, Stage.RUNTIME_ERROR, error.message)
+        except Exception as error:  # the Space must not stay at BUILDING for ever
+            _logger.exception("Space %s could not be brought up", self.repo.id)
+            self._fail(order, Stage.RUNTIME_ERROR, f"The local Hub failed: {type(error).__name__}: {error}")
+
+    async def _build(self, order: Order) -> tuple[BuildPlan, Built]:
+        told = order.factory or self._state.built != order.sha
+        log = self.logs["build"].write if told else _silent
+        if told and not order.restores:
+            self.logs["build"].begin()
+            self._set(stage=self._now(Stage.BUILDING), sha=order.sha, error=None)
+        launcher = self._crew.launcher
+        build, built = await launcher.prepare(self.repo, order.sha, log, factory=order.factory)
+        if not order.restores:
+            self._set(built=order.sha, sdk=build.card.sdk.value)
+        return build, built
+
+    async def _start(self, order: Order, build: BuildPlan, built: Built) -> None:
+        launcher = self._crew.launcher
+        if not order.restores:
+            self._set(stage=self._now(Stage.APP_STARTING), sha=order.sha, error=None)
+        flavor = self._hub.spaces.public_settings(self.repo).hardware
+        replica = await launcher.start(self.repo, build, built, self.logs["run"])
+        try:
+            self._remember(replica)
+            await replica.healthy(build.card.startup_seconds, build.card.base_path, self._crew.pace)
+        except BaseException as error:
+            if isinstance(error, UnhealthyAppError):
+                self.logs["run"].write(f"[spacehand] {error.message.splitlines()[0]}")
+            self._later(self._stop(replica))
+            raise
+        self._swap(replica, build)
+        told = {} if order.restores else {"stage": Stage.RUNNING, "error": None}
+        self._set(
+            serving=order.sha,
+            hardware=flavor,
+            fidelity=replica.fidelity.value,
+            differences=launcher.differences(build, built, flavor),
+            **told,
+        )
+        if built.layer is not None and self._crew.layers is not None:
+            self._later(self._crew.layers.compile(built.layer))
+
+    def _swap(self, replica: Replica, build: BuildPlan) -> None:
+        """Let *replica* serve from now on; the one before ends when its last request has."""
+        before, self._serving = self._serving, replica
+        self._hub.gateway.serve(self.repo, replica.address, headers=build.card.headers)
+        if self._watching is not None:
+            self._watching.cancel()
+        self._watching = asyncio.create_task(self._watch(replica))
+        if before is not None:
+            self._later(self._retire(before))
+
+    def _fail(self, order: Order, stage: Stage, message: str) -> None:
+        if order.restores:
+            self._set(serving=None)
+            return
+        serving = self._serving.sha if self._serving else None
+        self._set(stage=stage, error=message, serving=serving, sha=order.sha)
+
+    # The app that serves
+
+    async def _watch(self, replica: Replica) -> None:
+        ended = await replica.ended()
+        if self._serving is not replica:
+            return
+        self._serving = None
+        self._hub.gateway.withdraw(self.repo)
+        self._later(self._stop(replica))
+        self.logs["run"].write(f"[spacehand] the app ended with exit code {ended.code}")
+        busy = self._task is not None and not self._task.done()
+        if busy:  # a newer commit is on its way: nothing to bring back
+            self._set(stage=_without_serving(self._state.stage), serving=None)
+        elif self._may_return(ended):
+            pause = self._crew.pauses[len(self._crashes) - 1]
+            self.logs["run"].write(f"[spacehand] starting it again in {pause:g} s")
+            self._set(stage=Stage.APP_STARTING, serving=None, error=None)
+            self.obey(Order(replica.sha, delay=pause))
+        else:
+            self._set(stage=Stage.RUNTIME_ERROR, error=ended.message, serving=None)
+
+    def _may_return(self, ended: AppEndedError) -> bool:
+        """Count the crash; an app that outgrew its memory would only do so again."""
+        if ended.out_of_memory or self._state.stage is not Stage.RUNNING:
+            return False
+        recent = time.monotonic() - _FORGIVEN_SECONDS
+        self._crashes = [at for at in self._crashes if at > recent] + [time.monotonic()]
+        return len(self._crashes) <= len(self._crew.pauses)
+
+    async def _retire(self, replica: Replica) -> None:
+        try:
+            await self._hub.gateway.drained(replica.address, within=self._crew.drain_seconds)
+        finally:
+            await asyncio.shield(self._stop(replica))
+
+    async def _stop(self, replica: Replica) -> None:
+        await replica.stop()
+        if replica.app is not None:
+            self._crew.states.ended(replica.app.pid)
+
+    async def _stop_serving(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+        replica, self._serving = self._serving, None
+        if replica is not None:
+            self._hub.gateway.withdraw(self.repo)
+            await self._stop(replica)
+
+    async def _end_work(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _finish_background(self) -> None:
+        for task in list(self._background):
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+
+    # State
+
+    def _set(self, **changes: Any) -> None:
+        with self._lock:
+            before, self._state = self._state, replace(self._state, **changes)
+            if self._state == before:
+                return
+            moved = self._state.stage is not before.stage or self._state.error != before.error
+            self._crew.states.save(self.repo.uid, self._state, event=moved)
+        self.changed.ring()
+
+    def _now(self, stage: Stage) -> Stage:
+        """Return *stage* as it is called while an earlier commit still answers."""
+        if self._serving is None:
+            return stage
+        return Stage.RUNNING_BUILDING if stage is Stage.BUILDING else Stage.RUNNING_APP_STARTING
+
+    def _remember(self, replica: Replica) -> None:
+        if replica.app is not None:
+            self._crew.states.started(self.repo.uid, replica.app.pid)
+
+    def _later(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def _open_logs(self) -> None:
+        folder = self._hub.place.space(self.repo.id) / "logs"
+        self.logs = {kind: SpaceLog(folder, kind) for kind in ("build", "run")}
+
+
+def _without_serving(stage: Stage) -> Stage:
+    return {Stage.RUNNING_BUILDING: Stage.BUILDING, Stage.RUNNING_APP_STARTING: Stage.APP_STARTING}.get(
+        stage, stage
+    )
+
+
+def _silent(_text: str) -> None:
+    return

@@ -1,0 +1,138 @@
+"""What is known of each Space's run, kept so that a killed Hub goes on where it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import psutil
+
+from spacehand.localhub.wire_time import now
+from spacehand.stage import Stage
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from spacehand.localhub.store.database import Database
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS space_runs (uid TEXT PRIMARY KEY, state TEXT NOT NULL, updated TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS space_events (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    uid TEXT NOT NULL,
+    at TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    sha TEXT,
+    message TEXT
+);
+CREATE INDEX IF NOT EXISTS space_events_by_uid ON space_events (uid, number);
+CREATE TABLE IF NOT EXISTS space_processes (pid INTEGER PRIMARY KEY, uid TEXT NOT NULL, started REAL NOT NULL)
+"""
+_KEPT_EVENTS = 1_000  # for each Space
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """A Space's run at one moment."""
+
+    stage: Stage = Stage.NO_APP_FILE
+    sha: str | None = None  # the commit that should run
+    serving: str | None = None  # the commit that answers requests
+    built: str | None = None  # the last commit whose build succeeded
+    error: str | None = None
+    sdk: str | None = None
+    hardware: str | None = None  # in use
+    fidelity: str | None = None
+    differences: tuple[str, ...] = ()
+
+
+class RunStates:
+    """The table of run states, with every change of stage and every process that was started."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def load(self, uid: str) -> RunState:
+        """Return the state kept for the Space *uid*, or that of one nobody pushed to yet."""
+        row = self._database.row("SELECT state FROM space_runs WHERE uid = ?", (uid,))
+        if row is None:
+            return RunState()
+        kept = json.loads(row["state"])
+        kept["stage"] = Stage(kept["stage"])
+        kept["differences"] = tuple(kept["differences"])
+        return RunState(**kept)
+
+    def save(self, uid: str, state: RunState, *, event: bool) -> None:
+        """Keep *state*; *event* also adds it to the Space's history of stages."""
+        with self._database.write() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO space_runs (uid, state, updated) VALUES (?, ?, ?)",
+                (uid, json.dumps(asdict(state)), now()),
+            )
+            if event:
+                _add_event(connection, uid, state)
+
+    def stages(self, uid: str) -> list[tuple[str, str]]:
+        """Return every change of stage that is kept as ``(time, stage)``, oldest first."""
+        rows = self._database.rows("SELECT at, stage FROM space_events WHERE uid = ? ORDER BY number", (uid,))
+        return [(row["at"], row["stage"]) for row in rows]
+
+    def forget(self, uid: str) -> None:
+        """Remove all that is kept of a deleted Space."""
+        with self._database.write() as connection:
+            for table in ("space_runs", "space_events"):
+                connection.execute(f"DELETE FROM {table} WHERE uid = ?", (uid,))
+
+    def started(self, uid: str, pid: int) -> None:
+        """Remember a process, so that it can be ended if the Hub is killed."""
+        try:
+            began = psutil.Process(pid).create_time()
+        except psutil.Error:
+            return
+        with self._database.write() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO space_processes (pid, uid, started) VALUES (?, ?, ?)",
+                (pid, uid, began),
+            )
+
+    def ended(self, pid: int) -> None:
+        """Forget a process."""
+        with self._database.write() as connection:
+            connection.execute("DELETE FROM space_processes WHERE pid = ?", (pid,))
+
+    def end_orphans(self) -> list[int]:
+        """Kill what an earlier Hub started and could not stop; return the process ids."""
+        orphans = list(self._orphans())
+        for process in orphans:
+            process.kill()
+        psutil.wait_procs(orphans, timeout=5)
+        with self._database.write() as connection:
+            connection.execute("DELETE FROM space_processes")
+        return [process.pid for process in orphans]
+
+    def _orphans(self) -> Iterator[psutil.Process]:
+        for row in self._database.rows("SELECT pid, started FROM space_processes"):
+            try:
+                process = psutil.Process(row["pid"])
+                # The number may belong to another process by now.
+                if abs(process.create_time() - row["started"]) > 0.05:
+                    continue
+                yield from process.children(recursive=True)
+                yield process
+            except psutil.Error:
+                continue
+
+
+def _add_event(connection: sqlite3.Connection, uid: str, state: RunState) -> None:
+    number = connection.execute(
+        "INSERT INTO space_events (uid, at, stage, sha, message) VALUES (?, ?, ?, ?, ?)",
+        (uid, now(), state.stage.value, state.serving or state.sha, state.error),
+    ).lastrowid
+    if number is not None and number % 100 == 0:
+        connection.execute(
+            "DELETE FROM space_events WHERE uid = ? AND number IN "
+            "(SELECT number FROM space_events WHERE uid = ? ORDER BY number DESC LIMIT -1 OFFSET ?)",
+            (uid, uid, _KEPT_EVENTS),
+        )
