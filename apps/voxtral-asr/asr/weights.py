@@ -10,8 +10,17 @@ from pathlib import Path
 from asr.errors import WeightsError
 from asr.settings import Settings
 
-_WEIGHTS = (".safetensors", ".bin", ".onnx", ".pt", ".gguf")
-_NOT_WEIGHTS = ("training_args.bin", "optimizer.bin", "scheduler.bin")
+# In the order in which an engine would take them.
+_FORMS = (
+    "adapter_model.safetensors",
+    "adapter_model.bin",
+    "model.bin",
+    "model.safetensors",
+    "model-*-of-*.safetensors",
+    "pytorch_model.bin",
+    "pytorch_model-*-of-*.bin",
+    "*.onnx",
+)
 
 
 @dataclass(frozen=True)
@@ -52,14 +61,11 @@ def weights_sha256(folder: Path, files: tuple[str, ...]) -> str:
 
 
 def weight_files(folder: Path) -> tuple[str, ...]:
-    """Return which files of *folder* are weights."""
-    return tuple(
-        sorted(
-            path.relative_to(folder).as_posix()
-            for path in folder.glob("*")
-            if path.suffix in _WEIGHTS and path.name not in _NOT_WEIGHTS and path.is_file()
-        )
-    )
+    """Return which files of *folder* are its weights: the first form that is there, not a second copy."""
+    for form in _FORMS:
+        if files := sorted(path.name for path in folder.glob(form) if path.is_file()):
+            return tuple(files)
+    return ()
 
 
 def _download(settings: Settings) -> Path:

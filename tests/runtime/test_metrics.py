@@ -1,0 +1,172 @@
+"""What an app counted."""
+
+import json
+import threading
+
+import pytest
+
+from spacehand_runtime import Metrics
+
+
+class Clock:
+    """A clock that stands still until it is told."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def now(self) -> float:
+        return self.time
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def metrics(clock, tmp_path):
+    return Metrics(now=clock.now, cgroup=tmp_path / "none", process=tmp_path / "none")
+
+
+def test_the_shape_is_the_promised_one(metrics):
+    """
+    Tools read these keys over HTTP: none is renamed, and unknown numbers are null or zero.
+    """
+    shape = json.loads(metrics.to_json())
+
+    assert shape.pop("schema") == "spacehand.metrics/1"
+    assert {name: sorted(part) for name, part in shape.items() if isinstance(part, dict)} == {
+        "cache": ["bytes", "evictions", "hit_rate", "hits", "items", "misses"],
+        "memory": ["limit", "state", "used"],
+        "queue": ["failed", "pending", "running"],
+        "requests": ["count", "errors", "p50_s", "p95_s"],
+        "sessions": ["active", "mean_s", "today"],
+        "feedback": ["down", "up"],
+    }
+    assert shape["memory"] == {"used": None, "limit": None, "state": "unknown"}
+    assert shape["requests"] == {"count": 0, "errors": 0, "p50_s": None, "p95_s": None}
+
+
+def test_requests_are_counted_and_timed(metrics, clock):
+    """
+    The percentiles are times that were really measured.
+    """
+    for seconds in range(1, 101):
+        with metrics.request():
+            clock.time += seconds
+
+    requests = metrics.snapshot()["requests"]
+    assert requests == {"count": 100, "errors": 0, "p50_s": 50, "p95_s": 95}
+
+
+def test_a_failed_request_counts_and_still_fails(metrics):
+    """
+    An exception is counted, never swallowed.
+    """
+    with pytest.raises(KeyError), metrics.request():
+        raise KeyError
+
+    snapshot = metrics.snapshot()
+    assert snapshot["requests"]["errors"] == snapshot["requests"]["count"] == 1
+    assert snapshot["queue"]["running"] == 0
+
+
+def test_what_runs_now_is_seen(metrics):
+    """
+    A request that has not ended shows as running and is not yet counted.
+    """
+    with metrics.request():
+        snapshot = metrics.snapshot()
+
+    assert snapshot["queue"]["running"] == 1
+    assert snapshot["requests"]["count"] == 0
+
+
+def test_only_the_last_requests_make_the_percentiles(clock, tmp_path):
+    """
+    Memory is bounded, and an old slow start does not colour today's figures.
+    """
+    metrics = Metrics(window=10, now=clock.now, cgroup=tmp_path, process=tmp_path)
+    for seconds in [100] * 5 + [1] * 10:
+        with metrics.request():
+            clock.time += seconds
+
+    assert metrics.snapshot()["requests"] == {"count": 15, "errors": 0, "p50_s": 1, "p95_s": 1}
+
+
+def test_sessions_end_and_have_a_length(metrics, clock):
+    """
+    Open sessions are active, ended ones make the mean, and those begun over a day ago are not today's.
+    """
+    metrics.session_began("old")
+    clock.time += 90_000
+    metrics.session_began("a")
+    metrics.session_began("b")
+    clock.time += 30
+    metrics.session_ended("a")
+    metrics.session_ended("never began")
+
+    assert metrics.snapshot()["sessions"] == {"active": 2, "today": 2, "mean_s": 30.0}
+
+
+def test_feedback_is_counted(metrics):
+    """
+    Thumbs go where they point.
+    """
+    metrics.feedback(good=True)
+    metrics.feedback(good=True)
+    metrics.feedback(good=False)
+
+    assert metrics.snapshot()["feedback"] == {"up": 2, "down": 1}
+
+
+@pytest.mark.parametrize(("used", "state"), [(50, "ok"), (80, "high"), (95, "critical")])
+@pytest.mark.parametrize("names", [("memory.current", "memory.max"), ("v1",)])
+def test_memory_is_that_of_the_container(tmp_path, used, state, names):
+    """
+    Both versions of cgroups tell the real limit, not the machine's memory.
+    """
+    if names == ("v1",):
+        names = ("memory/memory.usage_in_bytes", "memory/memory.limit_in_bytes")
+        (tmp_path / "memory").mkdir()
+    (tmp_path / names[0]).write_text(f"{used}\n")
+    (tmp_path / names[1]).write_text("100\n")
+
+    assert Metrics(cgroup=tmp_path).snapshot()["memory"] == {"used": used, "limit": 100, "state": state}
+
+
+@pytest.mark.parametrize("limit", ["max", str(2**63 - 4096)])
+def test_without_a_limit_the_process_is_measured(tmp_path, limit):
+    """
+    "No limit" is written in two ways; then only what this process holds is known.
+    """
+    (tmp_path / "memory.current").write_text("1")
+    (tmp_path / "memory.max").write_text(limit)
+    (tmp_path / "statm").write_text("900 2 1 1 0 1 0")
+
+    memory = Metrics(cgroup=tmp_path, process=tmp_path / "statm").snapshot()["memory"]
+
+    assert memory["limit"] is None
+    assert memory["used"] % 2 == 0
+    assert memory["used"] > 4095
+
+
+def test_threads_lose_no_count(metrics):
+    """
+    Requests from many threads are all there in the end.
+    """
+
+    def work() -> None:
+        for _ in range(200):
+            with metrics.request():
+                pass
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    snapshot = metrics.snapshot()
+    assert snapshot["requests"]["count"] == 1600
+    assert snapshot["queue"]["running"] == 0
