@@ -73,6 +73,10 @@ class TreeEdit:
         if not trail or self._children(trail[-1]).pop(name, None) is None:
             return False
         _forget_ids(trail)
+        # A folder that lost its last file is gone, and a file may take its name.
+        while len(trail) > 1 and not self._children(trail.pop()):
+            name = path.encode().split(b"/")[len(trail) - 1]
+            del self._children(trail[-1])[name]
         return True
 
     def write(self, pack: Pack) -> str:
