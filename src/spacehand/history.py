@@ -107,9 +107,10 @@ class History:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        with self._connection() as connection:
+        with sqlite3.connect(path, timeout=30) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.executescript(_TABLES)
+        connection.close()
 
     @classmethod
     def default(cls) -> History:
@@ -252,8 +253,10 @@ class History:
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         """One transaction; a connection each, so that threads and processes may call freely."""
-        connection = sqlite3.connect(self.path, timeout=30)
+        connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
         try:
+            # At once the only writer: what is read in here still holds when the write depends on it.
+            connection.execute("BEGIN IMMEDIATE")
             with connection:
                 yield connection
         finally:

@@ -184,16 +184,18 @@ class _Run:
         """Carry the plan out; on failure, undo it."""
         commit = self._push()
         head = commit.revision if commit else self._head()
-        release = self.history.add_release(
-            dataclasses.replace(self.plan.release, revision=head), at=self.timing.clock()
-        )
+        # Until the move is made, and after it was undone, the hardware is not the planned one.
+        pushed = dataclasses.replace(self.plan.release, revision=head, hardware=None, sleep=None)
+        release = self.history.add_release(pushed, at=self.timing.clock())
         try:
             answer = self._prove(commit, head)
         except _FAILED as error:
             self.history.settle_release(release, f"{error.code}: {error.message}")
             self._undo(error, commit)
             raise
-        self.history.settle_release(release, HEALTHY)
+        wanted = self.plan.release
+        live = dataclasses.replace(release, hardware=wanted.hardware, sleep=wanted.sleep)
+        self.history.settle_release(live, HEALTHY)
         return self._deployed(Stage.RUNNING, head, answer, changed=True)
 
     def _push(self) -> Commit | None:
