@@ -44,10 +44,18 @@ class NullServer:
             await self._resolve(method, send)
         elif "/cas/xorb/" in path:
             first, last = _range(scope, len(XORB))
-            await _send(send, XORB[first : last + 1], 206, _blocks=True)
+            await _send(send, XORB[first : last + 1], 206)
+        elif "/xet-" in path:
+            await self._token(send)
         else:
             sent = await _drop(receive, keep=path.endswith(("/batch", "/preupload/main")))
             await _send(send, *self._answer(path, scope, sent))
+
+    async def _token(self, send: Send) -> None:
+        headers = {"X-Xet-Cas-Url": f"{self.url}/cas", "X-Xet-Access-Token": "none"}
+        headers["X-Xet-Token-Expiration"] = "4000000000"
+        body = json.dumps({"casUrl": f"{self.url}/cas", "accessToken": "none", "exp": 4_000_000_000})
+        await _send(send, body.encode(), 200, headers)
 
     def _answer(self, path: str, scope: Scope, sent: bytes) -> tuple[bytes, int]:
         if path.endswith("/preupload/main"):
@@ -57,8 +65,6 @@ class NullServer:
             rows = json.loads(sent)["objects"]
             href = {"upload": {"href": f"{self.url}/drop", "header": {}}}
             return _json({"transfer": "basic", "objects": [row | {"actions": href} for row in rows]})
-        if "/xet-" in path:
-            return _json({"casUrl": f"{self.url}/cas", "accessToken": "none", "exp": 4_000_000_000})
         if path.startswith("/cas/v1/xorbs/"):
             return _json({"was_inserted": True})
         if path == "/cas/v1/shards":
@@ -137,12 +143,10 @@ async def _start(send: Send, status: int, size: int, headers: dict[str, str]) ->
     await send({"type": "http.response.start", "status": status, "headers": raw})
 
 
-async def _send(send: Send, body: bytes, status: int, *, _blocks: bool = False) -> None:
-    await _start(send, status, len(body), {"Content-Type": "application/json"})
-    view = memoryview(body)
-    step = _BLOCK if _blocks else max(len(body), 1)
-    for start in range(0, len(body), step):
-        await send({"type": "http.response.body", "body": bytes(view[start : start + step]), "more_body": True})
+async def _send(send: Send, body: bytes, status: int, headers: dict[str, str] | None = None) -> None:
+    await _start(send, status, len(body), {"Content-Type": "application/json", **(headers or {})})
+    for start in range(0, len(body), _BLOCK):
+        await send({"type": "http.response.body", "body": body[start : start + _BLOCK], "more_body": True})
     await send({"type": "http.response.body"})
 
 

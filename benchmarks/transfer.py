@@ -141,18 +141,17 @@ def _null_server(size: int, protocol: str) -> Iterator[_Server]:
     command = [sys.executable, "-m", "benchmarks.null_server", str(size), protocol]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield _Server(process.stdout.readline().strip(), "hf_none", process.pid, "bench/file")
-        process.terminate()
-        process.wait(60)
+        try:
+            yield _Server(process.stdout.readline().strip(), "hf_none", process.pid, "bench/file")
+        finally:
+            process.terminate()
 
 
 def _be_the_client(way: str, repo: str, file: str) -> float:
     """Return how many seconds the transfer took; everything is imported before."""
+    import hf_xet  # noqa: F401
     from huggingface_hub import HfApi, _commit_api, file_download  # noqa: F401
-    from huggingface_hub.utils import is_xet_available
 
-    if is_xet_available():
-        import hf_xet  # noqa: F401
     api = HfApi()
     start = time.perf_counter()
     if way == "upload":
