@@ -63,7 +63,7 @@ def test_silent_clients_are_forgotten_first():
     for client in ("ann", "bob", "ann", "cid"):
         limit.take(client)
 
-    assert len(limit) == 2
+    assert limit.remembered == 2
     assert limit.take("ann") > 0
     assert limit.take("bob") == 0.0
 
@@ -122,3 +122,10 @@ def test_nonsense_is_refused(text):
     """
     with pytest.raises(ValueError):
         RateLimit.parse(text)
+
+
+def test_a_limit_is_true_even_before_anybody_came():
+    """
+    `if limit:` asks whether there is a limit, not whether somebody used it.
+    """
+    assert RateLimit(1, 60)

@@ -9,6 +9,8 @@ from spacehand.ids import RepoId, Visibility
 from spacehand.space.spec import Budget, Expect, ProbeSpec, SpaceSpec, Volume
 from spacehand.space.template import ModelFacts
 
+_REPO = 'source = "models/a/b", mount = "/m"'
+
 EVERYTHING = """\
 [hub]
 endpoint = "http://127.0.0.1:7870"
@@ -153,7 +155,7 @@ def test_settings_reach_the_front_matter(space):
         ('[space]\nvisibility = "secret"\n', 2, "`public`, `private`, `protected`"),
         ('[space]\nvolumes = [{ source = "x", mount = "/m" }]\n', 2, "no source of a volume"),
         ('[space]\nvolumes = [{ source = "models/a/b", mount = "m" }]\n', 2, "no place to mount"),
-        ('[space]\nvolumes = [{ source = "models/a/b", mount = "/m", read_only = false }]\n', 2, "only be mounted read-only"),
+        (f"[space]\nvolumes = [{{ {_REPO}, read_only = false }}]\n", 2, "mounted read-only"),
         ("[variables]\nA = [1]\n", 2, "must be a text, a number"),
         ('[variables]\n"a-b" = "x"\n', 2, "cannot be the name"),
         ('[probe]\napi = "transcribe"\n', 2, "starts with `/`"),

@@ -108,7 +108,7 @@ class Service:
             self._settled.set()
 
     def _count(self, client: str) -> None:
-        wait = self._limit.take(client) if self._limit else 0.0
+        wait = self._limit.take(client) if self._limit is not None else 0.0
         if wait:
             seconds = math.ceil(wait)
             message = f"That was one too many: {self._limit} are allowed. Try again in {seconds} s"

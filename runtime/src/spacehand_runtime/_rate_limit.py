@@ -70,8 +70,9 @@ class RateLimit:
                 self._buckets.popitem(last=False)
             return 0.0 if allowed else (1 - tokens) / rate
 
-    def __len__(self) -> int:
-        """Return how many clients are remembered."""
+    @property
+    def remembered(self) -> int:
+        """How many clients are remembered now."""
         return len(self._buckets)
 
     def __str__(self) -> str:
