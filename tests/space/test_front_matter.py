@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.space.conftest import README
 
@@ -41,6 +41,8 @@ def test_a_value_that_is_there_already_changes_nothing():
     assert FrontMatter.parse(README).with_values({"title": "Doors"}).text() == README
 
 
+@example("Yes")
+@example("null")
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"]), min_size=1))
 def test_any_title_survives_the_way_through_yaml(title):
     """

@@ -189,6 +189,9 @@ def _merged(header: str, changes: Mapping[str, Any]) -> str:
 
 
 def _needs_quotes(key: str, value: object) -> bool:
-    return isinstance(value, str) and (
-        key.endswith("_version") or not re.fullmatch(r"[A-Za-z][\w ./-]*", value)
-    )
+    if not isinstance(value, str):
+        return False
+    is_plain = (
+        re.fullmatch(r"[A-Za-z][\w ./-]*", value) and yaml.safe_load(value) == value
+    )  # `Yes` is a truth
+    return key.endswith("_version") or not is_plain
