@@ -200,19 +200,16 @@ def _make_room(output: Path, folder: Path, *, replace: bool) -> None:
 
 
 def _described(output: Path, spec: SpaceSpec) -> BuiltSpace:
-    files, digest = [], hashlib.sha256()
-    for source in sorted(output.rglob("*")):
-        if source.is_file():
-            files.append(LocalFile(source.relative_to(output).as_posix(), source=source))
-    files.sort(key=lambda file: file.path)
-    sizes = {file.path: (output / file.path).stat().st_size for file in files}
-    for path in sizes:
+    paths = sorted(path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file())
+    digest = hashlib.sha256()
+    sizes = {path: (output / path).stat().st_size for path in paths}
+    for path in paths:
         with (output / path).open("rb") as stream:
             content = hashlib.file_digest(stream, "sha256").hexdigest()
         digest.update(f"{content}  {path}\n".encode())
     return BuiltSpace(
         folder=output,
-        files=tuple(files),
+        files=tuple(LocalFile(path, source=output / path) for path in paths),
         front_matter=spec.front_matter,
         sdk=spec.sdk,
         bytes=sum(sizes.values()),
