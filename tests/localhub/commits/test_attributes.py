@@ -29,7 +29,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 PATHS = [
     "model.safetensors", "deep/er/model.bin", "a.lfs.x", "saved_model/a", "saved_model/b/c",
-    "x/saved_model/a", "tfevents", "events.out.tfevents.1", "events.tfevents/readme.md", "a.txt", "bin", "x.tar.gz", "x.tar",
+    "x/saved_model/a", "tfevents", "events.out.tfevents.1",
+    "events.tfevents/readme.md", "a.txt", "bin", "x.tar.gz", "x.tar",
 ]  # fmt: skip
 
 
