@@ -13,8 +13,8 @@ from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOpera
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, RevisionNotFoundError
 
 if TYPE_CHECKING:
-    from conftest import HubProcess
     from huggingface_hub import HfApi
+    from tests.conftest import HubProcess
 
 
 @pytest.fixture

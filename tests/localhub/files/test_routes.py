@@ -15,8 +15,8 @@ from huggingface_hub.errors import (
 from huggingface_hub.hf_api import RepoFile, RepoFolder
 
 if TYPE_CHECKING:
-    from conftest import HubProcess
     from huggingface_hub import HfApi
+    from tests.conftest import HubProcess
 
 LARGE = os.urandom(300_000)
 FILES = {

@@ -8,8 +8,8 @@ import pytest
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
 if TYPE_CHECKING:
-    from conftest import HubProcess
     from huggingface_hub import HfApi
+    from tests.conftest import HubProcess
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.localhub.runner.conftest import Stand, ask, server
 
 from spacehand.localhub.runner.engines.process import ProcessEngine
 from spacehand.localhub.store.place import Place
-from tests.localhub.runner.conftest import Stand, ask, server
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests import needs
+from tests.localhub.runner.conftest import Stand, ask, server
 
 from spacehand.localhub.runner.engines._protocol import HubAccess, Listener
 from spacehand.localhub.runner.engines.sandbox import SandboxEngine
 from spacehand.localhub.store.place import Place
-from tests import needs
-from tests.localhub.runner.conftest import Stand, ask, server
 
 pytestmark = pytest.mark.sandbox
 
@@ -44,8 +44,9 @@ def writable(path):
     try: pathlib.Path(path).write_text("x"); return True
     except OSError: return False
 def facts():
-    return {"uid": os.getuid(), "groups": os.getgroups(), "cwd": os.getcwd(), "home": os.path.exists("/home/user/app/app.py"),
-            "writes": [writable(p) for p in ("/app/new", "/home/user/new", "/tmp/new", "/usr/new", "/opt/new", "/etc/passwd")]}
+    paths = ("/app/new", "/home/user/new", "/tmp/new", "/usr/new", "/opt/new", "/etc/passwd")
+    return {"uid": os.getuid(), "groups": os.getgroups(), "cwd": os.getcwd(),
+            "home": os.path.exists("/home/user/app/app.py"), "writes": [writable(p) for p in paths]}
 """,
     )
 
@@ -210,7 +211,7 @@ def test_stop_ends_the_app_and_what_it_started(stand: Stand):
         "self.say('x')",
         before="""
 import subprocess
-child = "import os,signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)  # stubborn-child"
+child = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
 subprocess.Popen([sys.executable, "-c", child], start_new_session=True)
 """,
     )

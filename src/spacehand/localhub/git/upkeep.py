@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from spacehand.localhub.repos.store import Repo, Repos
     from spacehand.localhub.store.place import Place
 
+THREAD = "packing"
 _MANY = 32  # packs; each read may have to look into every one
 _log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class Upkeep:
             if repo.uid in self._busy:
                 return
             self._busy.add(repo.uid)
-        threading.Thread(target=self._pack, args=(repo.uid, git_dir), daemon=True).start()
+        threading.Thread(target=self._pack, args=(repo.uid, git_dir), name=THREAD, daemon=True).start()
 
     def _pack(self, uid: str, git_dir: Path) -> None:
         try:
