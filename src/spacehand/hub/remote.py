@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from spacehand import __version__
-from spacehand.errors import AuthError, FrontMatterError, HubUnreachableError, NotFoundError, SpacehandError
+from spacehand.errors import (
+    AuthError,
+    ConflictError,
+    FrontMatterError,
+    HubUnreachableError,
+    NotFoundError,
+    SpacehandError,
+)
 from spacehand.hub import events as _events
 from spacehand.hub._protocol import (
     Account,
@@ -33,7 +42,7 @@ if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi
 
 _TIMEOUT = 60.0  # seconds; the official client's own session has none at all
-_LOG_SILENCE = 5.0  # seconds without a line: what was buffered has been sent
+_LOG_SILENCE = 2.0  # seconds without a line: what was buffered has been sent
 _RECONNECTS = 5
 
 
@@ -97,8 +106,9 @@ class RemoteHub:
         return sha
 
     def create_model(self, repo: RepoId, visibility: Visibility) -> str:
-        with self._speaking(f"{repo}"):
-            self._api.create_repo(str(repo), repo_type="model", visibility=visibility.value, exist_ok=True)
+        # Not `exist_ok`: on a 401 the client then builds a URL that it cannot parse itself.
+        with contextlib.suppress(ConflictError), self._speaking(f"{repo}"):
+            self._api.create_repo(str(repo), repo_type="model", visibility=visibility.value)
         return self.page_url(RepoKind.MODEL, repo)
 
     def create_space(self, repo: RepoId, settings: SpaceSettings) -> str:
@@ -265,6 +275,9 @@ class RemoteHub:
 
         if not _client().are_progress_bars_disabled():
             _client().disable_progress_bars()
+        # "No files have been modified" and its like are results here, told by whoever asked.
+        if "HF_HUB_VERBOSITY" not in os.environ:
+            _client().logging.set_verbosity_error()
         return HfApi(
             endpoint=self._endpoint,
             token=self._token or False,
