@@ -22,7 +22,7 @@ def parse_flavor(row: Mapping[str, Any]) -> Flavor:
         cpu=str(row.get("cpu") or ""),
         memory=str(row.get("ram") or ""),
         accelerator=_accelerator(row.get("accelerator")),
-        usd_per_hour=round(per_hour, 3),,  # the Hub rounds its prices per minute
+        usd_per_hour=round(per_hour, 3),  # the Hub rounds its prices per minute
     )
 
 
