@@ -12,6 +12,7 @@ import pytest
 from spacehand.deploy.probe import Probe, check
 from spacehand.errors import UnhealthyError, WaitTimeoutError
 from spacehand.space.spec import Expect, ProbeSpec
+from tests.deploy.conftest import Clock
 
 
 class App(http.server.ThreadingHTTPServer):
@@ -101,10 +102,11 @@ def test_a_page_must_answer_twice(app: App, tmp_path: Path) -> None:
 def test_a_dead_page_is_unhealthy(app: App, tmp_path: Path) -> None:
     """RUNNING is no proof: a page that never answers ends in an error with what it said last."""
     app.pages = [502] * 1000
+    clock = Clock()
     with pytest.raises(UnhealthyError, match="status 502"):
-        probe(tmp_path, timeout=0.2).page(app.url, sleep=lambda _: None)
+        probe(tmp_path, timeout=20).page(app.url, now=clock.now, sleep=lambda _: clock.sleep(11))
     with pytest.raises(UnhealthyError, match="Nobody answers"):
-        probe(tmp_path, timeout=0.2).page("http://127.0.0.1:1", sleep=lambda _: None)
+        probe(tmp_path, timeout=20).page("http://127.0.0.1:1", now=clock.now, sleep=lambda _: clock.sleep(11))
 
 
 def test_a_call_uploads_files_and_returns_the_answer(app: App, tmp_path: Path) -> None:
