@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,7 +17,14 @@ from urllib.parse import urlsplit
 from spacehand.errors import ConfigError
 from spacehand.localhub.errors import HubError
 from spacehand.localhub.runner.card import CannotBuildError, Sdk, SpaceCard
-from spacehand.localhub.runner.engines._protocol import Capabilities, Engine, Folders, HubAccess, RunSpec
+from spacehand.localhub.runner.engines._protocol import (
+    Capabilities,
+    Engine,
+    Fidelity,
+    Folders,
+    HubAccess,
+    RunSpec,
+)
 from spacehand.localhub.runner.environment import Hardware, Surroundings, environment
 from spacehand.localhub.runner.interpreter import Choice, choose, current
 from spacehand.localhub.runner.plan import PACKAGES, PRE_REQUIREMENTS, README, REQUIREMENTS, BuildPlan, plan
@@ -35,6 +43,15 @@ _LONGEST_SOCKET = 100  # characters; the system's own limit is 107
 _HUB_SECONDS = 5.0  # that the Hub's own socket may take to appear when the Hub starts
 
 
+def machine(flavor: str) -> Hardware:
+    """Return what *flavor* gives to an app; of one that the table does not know, what cpu-basic gives."""
+    known = hardware.find(flavor)
+    if known is None:
+        return Hardware(flavor)
+    accelerator = flavor if known.accelerator else "none"
+    return Hardware(flavor, str(known.cpu), f"{known.ram}Gi", accelerator)
+
+
 class Build(Protocol):
     """The builder, as far as starting an app goes."""
 
@@ -48,6 +65,7 @@ class Launcher:
     hub: LocalHub
     builder: Build
     engines: tuple[Engine, ...]  # the best first
+    hardware: Callable[[str], Hardware] = machine
     builds: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     _engine: tuple[Engine, Capabilities] | None = None
     _choosing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -85,24 +103,34 @@ class Launcher:
             raise CannotBuildError(
                 Stage.CONFIG_ERROR, f"Collision on variables and secrets names: {', '.join(both)}"
             )
-        token = secrets.token_hex(6)
-        folders = Folders(self.hub.place.space(repo.id) / "replicas" / token)
-        await asyncio.to_thread(self._check_out, repo, build, folders)
+        folders = Folders(self.hub.place.space(repo.id) / "replicas" / secrets.token_hex(6))
+        files = asyncio.ensure_future(asyncio.to_thread(self._check_out, repo, build, folders))
+        try:
+            await asyncio.shield(files)
+            return await self._start_in(repo, build, built, folders, log)
+        except BaseException:
+            # A thread cannot be stopped: what it still writes is removed when it is done.
+            files.add_done_callback(lambda _: shutil.rmtree(folders.root, ignore_errors=True))
+            raise
+
+    async def _start_in(
+        self, repo: Repo, build: BuildPlan, built: Built, folders: Folders, log: SpaceLog
+    ) -> Replica:
         log.begin()
         log.write(f"===== Application Startup at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} =====")
         if build.card.sdk is Sdk.STATIC:
             variables = await asyncio.to_thread(self.hub.spaces.variable_values, repo)
             return static_replica(build.sha, folders.root, build.card.app_file, variables)
-        return await self._start_app(repo, build, built, folders, token, log)
+        return await self._start_app(repo, build, built, folders, log)
 
     async def _start_app(
-        self, repo: Repo, build: BuildPlan, built: Built, folders: Folders, token: str, log: SpaceLog
+        self, repo: Repo, build: BuildPlan, built: Built, folders: Folders, log: SpaceLog
     ) -> Replica:
         engine, capabilities = await self.engine()
         for line in (f"fidelity: {engine.fidelity}", *built.differences, *capabilities.differences):
             log.write(f"[spacehand] {line}")
         settings = await asyncio.to_thread(self.hub.spaces.settings, repo)
-        given = machine(settings.hardware)
+        given = self.hardware(settings.hardware)
         venv = built.layer.venv if built.layer else None
         layout = engine.layout(folders, venv, build.interpreter)
         around = Surroundings(
@@ -123,8 +151,8 @@ class Launcher:
             interpreter=build.interpreter,
             venv=venv,
             memory_bytes=given.memory_bytes,
-            socket=self._socket(token),
-            hub=await self._hub_access(),
+            socket=self._socket(folders.root.name),
+            hub=await self._hub_access() if engine.fidelity is not Fidelity.PROCESS else None,
             environment=environment(around, layout),
         )
         app = await engine.start(spec, log.write)
@@ -146,7 +174,7 @@ class Launcher:
         found = list(built.differences)
         if build.card.sdk is not Sdk.STATIC and self._engine is not None:
             found += self._engine[1].differences
-            if machine(flavor).accelerator != "none":
+            if self.hardware(flavor).accelerator != "none":
                 found.append(
                     f"`{flavor}` is asked for: the app runs on this machine's processor all the same"
                 )
@@ -200,15 +228,6 @@ class Launcher:
         if len(str(path)) <= _LONGEST_SOCKET:
             return path
         return Path(tempfile.mkdtemp(prefix="spacehand-")) / "app.sock"
-
-
-def machine(flavor: str) -> Hardware:
-    """Return what *flavor* gives to an app; of one that the table does not know, what cpu-basic gives."""
-    known = hardware.find(flavor)
-    if known is None:
-        return Hardware(flavor)
-    accelerator = flavor if known.accelerator else "none"
-    return Hardware(flavor, str(known.cpu), f"{known.ram}Gi", accelerator)
 
 
 def _file(snapshot: Snapshot, path: str) -> bytes | None:

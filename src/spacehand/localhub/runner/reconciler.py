@@ -73,7 +73,8 @@ class Reconciler:
         self._task: asyncio.Task[None] | None = None
         self._serving: Replica | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._background: set[asyncio.Task[Any]] = set()
+        self._background: set[asyncio.Task[Any]] = set()  # may be cancelled at any time
+        self._ending: set[asyncio.Task[Any]] = set()  # apps on their way out; never cancelled
         self._crashes: list[float] = []
         self._open_logs()
 
@@ -196,7 +197,7 @@ class Reconciler:
         except BaseException as error:
             if isinstance(error, UnhealthyAppError):
                 self.logs["run"].write(f"[spacehand] {error.message.splitlines()[0]}")
-            self._later(self._stop(replica))
+            self._end(replica)
             raise
         self._swap(replica, build)
         told = {} if order.restores else {"stage": Stage.RUNNING, "error": None}
@@ -235,7 +236,7 @@ class Reconciler:
             return
         self._serving = None
         self._hub.gateway.withdraw(self.repo)
-        self._later(self._stop(replica))
+        self._end(replica)
         self.logs["run"].write(f"[spacehand] the app ended with exit code {ended.code}")
         busy = self._task is not None and not self._task.done()
         if busy:  # a newer commit is on its way: nothing to bring back
@@ -260,7 +261,14 @@ class Reconciler:
         try:
             await self._hub.gateway.drained(replica.address, within=self._crew.drain_seconds)
         finally:
-            await asyncio.shield(self._stop(replica))
+            self._end(replica)
+
+    def _end(self, replica: Replica) -> asyncio.Task[None]:
+        """Begin to stop *replica*; `close` waits until that is done."""
+        task = asyncio.create_task(self._stop(replica))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        return task
 
     async def _stop(self, replica: Replica) -> None:
         await replica.stop()
@@ -273,7 +281,7 @@ class Reconciler:
         replica, self._serving = self._serving, None
         if replica is not None:
             self._hub.gateway.withdraw(self.repo)
-            await self._stop(replica)
+            await asyncio.shield(self._end(replica))
 
     async def _end_work(self) -> None:
         task, self._task = self._task, None
@@ -285,6 +293,7 @@ class Reconciler:
         for task in list(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        await asyncio.gather(*self._ending, return_exceptions=True)
 
     # State
 

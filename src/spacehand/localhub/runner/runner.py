@@ -170,6 +170,10 @@ class Runner:
         """Return the ``build`` or ``run`` log itself."""
         return self._space(repo).logs[kind]
 
+    def stages(self, repo: Repo) -> list[tuple[str, str]]:
+        """Return every change of stage that is kept as ``(time, stage)``, oldest first."""
+        return self._crew.states.stages(repo.uid)
+
     async def events(self, repo: Repo) -> AsyncIterator[dict[str, Any]]:
         """Yield the runtime as it is now, then each time it changes."""
         space = self._space(repo)

@@ -70,8 +70,7 @@ class SupervisedApp:
         app._exit = asyncio.create_task(app._ended())
         # Not on the command line and not in the relay's environment, where other users could read it.
         process.stdin.write(json.dumps(order).encode() + b"\n")
-        with contextlib.suppress(ConnectionError):
-            await process.stdin.drain()
+        # The pipe takes what the kernel lets it, the rest follows: nobody can be cancelled in between.
         return app
 
     @property

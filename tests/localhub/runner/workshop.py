@@ -1,0 +1,135 @@
+"""A Hub whose Spaces really run, as plain processes of the standard library, without installing anything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import psutil
+import pygit2
+
+from spacehand.ids import RepoId, RepoKind
+from spacehand.localhub.hub import LocalHub
+from spacehand.localhub.repos.store import Repo
+from spacehand.localhub.runner.builder import BuildFailedError, Built, queued_line
+from spacehand.localhub.runner.engines._protocol import Engine
+from spacehand.localhub.runner.engines.process import ProcessEngine
+from spacehand.localhub.runner.environment import Hardware
+from spacehand.localhub.runner.health import Pace
+from spacehand.localhub.runner.launch import Launcher, machine
+from spacehand.localhub.runner.plan import BuildPlan
+from spacehand.localhub.runner.reconciler import Crew
+from spacehand.localhub.runner.runner import Runner
+from spacehand.localhub.runner.state import RunStates
+from spacehand.localhub.store.place import Place
+from spacehand.stage import Stage
+
+README = "---\ntitle: Demo\nsdk: gradio\nsdk_version: 6.31.0\n{more}---\n"
+QUICK = Pace(between_looks=0.02, between_answers=0.1, wrong_listener=0.5)
+
+
+@dataclass
+class BareBuilder:
+    """Installs nothing; fails where requirements say `fail`, and waits where they say `wait`."""
+
+    go: asyncio.Event = field(default_factory=asyncio.Event)
+    built: list[str] = field(default_factory=list)
+    factory: list[bool] = field(default_factory=list)
+
+    async def build(self, plan: BuildPlan, log: Callable[[str], None], *, factory: bool = False) -> Built:
+        log(queued_line(plan.sha, 0))
+        if "wait" in plan.requirements:
+            await self.go.wait()
+        if "fail" in plan.requirements:
+            log("ERROR: no such thing")
+            raise BuildFailedError("Job failed with exit code: 1. Reason: cache miss: [pip]")
+        self.built.append(plan.sha)
+        self.factory.append(factory)
+        return Built(None, plan.differences)
+
+
+@dataclass
+class Workshop:
+    """The Hub, and what a test does to it."""
+
+    hub: LocalHub
+    builder: BareBuilder
+    web: aiohttp.ClientSession
+
+    @property
+    def runner(self) -> Runner:
+        return self.hub.runner
+
+    def space(self, name: str = "demo") -> Repo:
+        def configure(connection: Any, repo: Repo) -> None:
+            self.hub.spaces.configure_new(connection, repo, {})
+
+        return self.hub.repos.create(
+            RepoKind.SPACE, RepoId("ada", name), sdk="gradio", before_commit=configure
+        )
+
+    def push(self, repo: Repo, app: str | None, *, more: str = "", **files: str) -> str:
+        """Commit a Space's files to main and announce it; *more* goes into the header."""
+        everything = {"README.md": README.format(more=more)} | {
+            name.replace("_txt", ".txt"): text for name, text in files.items()
+        }
+        if "README" in files:
+            everything["README.md"] = everything.pop("README")
+        if app is not None:
+            everything["app.py"] = app
+        git = self.hub.repos.git(repo)
+        tree = git.TreeBuilder()
+        for name, text in everything.items():
+            tree.insert(name, git.create_blob(text.encode()), pygit2.GIT_FILEMODE_BLOB)
+        who = pygit2.Signature("ada", "ada@localhost")
+        parent = git.lookup_reference("refs/heads/main").target
+        sha = str(git.create_commit("refs/heads/main", who, who, "change", tree.write(), [parent]))
+        self.hub.announce(repo, "main", sha)
+        return sha
+
+    async def until(self, repo: Repo, *stages: Stage, sha: str | None = None) -> dict[str, Any]:
+        """Return the runtime once its stage is one of *stages*; fail at once on another that is an error."""
+        seen = []
+        async for runtime in self.runner.events(repo):
+            stage = Stage(runtime["stage"])
+            seen.append(stage)
+            if stage in stages and sha in (None, runtime.get("sha")):
+                return runtime
+            assert not stage.is_error, f"{seen}: {runtime.get('errorMessage')}"
+        raise AssertionError
+
+    async def get(self, repo: Repo, path: str = "/") -> tuple[int, str]:
+        async with self.web.get(self.runner.app_url(repo) + path) as answer:
+            return answer.status, await answer.text()
+
+    def log(self, repo: Repo, kind: str = "run") -> str:
+        return "".join(entry.data for entry in self.runner.log(repo, kind).lines())
+
+
+@asynccontextmanager
+async def workshop(
+    place: Place,
+    *,
+    engine: Engine | None = None,
+    hardware: Callable[[str], Hardware] = machine,
+    pace: Pace = QUICK,
+    pauses: tuple[float, ...] = (0.05, 0.05),
+) -> AsyncIterator[Workshop]:
+    with closing(LocalHub.open(place, owner="ada", endpoint="http://127.0.0.1:7870")) as hub:
+        builder = BareBuilder()
+        launcher = Launcher(hub, builder, (engine or ProcessEngine(),), hardware)
+        crew = Crew(launcher, RunStates(hub.database), pace=pace, pauses=pauses, drain_seconds=5)
+        hub.runner = Runner(hub, crew=crew)
+        hub.pushed = [hub.runner.pushed]
+        await hub.start()
+        async with aiohttp.ClientSession() as web:
+            try:
+                yield Workshop(hub, builder, web)
+            finally:
+                await hub.stop()
+                # The rule that every story keeps: what ran here does not outlive the Hub.
+                assert psutil.Process().children(recursive=True) == []
