@@ -59,7 +59,7 @@ class Described:
         """What ``filter=`` is matched with."""
         found = tags(self.card or {})
         if self._repo.kind is RepoKind.SPACE:
-            found.insert(0, str(self._runner["sdk"]))
+            found.insert(0, str(self._sdk))
         return [*dict.fromkeys(found), "region:us"]
 
     def to_json(self, detail: Detail) -> dict[str, Any]:
@@ -91,6 +91,8 @@ class Described:
             return self.tags
         if key in _FROM_CARD:
             return self._from_card(key)
+        if key == "sdk" and self._repo.kind is RepoKind.SPACE:
+            return self._sdk
         if key in _FROM_RUNNER:
             return self._runner.get(key) if self._repo.kind is RepoKind.SPACE else None
         return self._plain().get(key)
@@ -119,6 +121,10 @@ class Described:
         if key in ("models", "datasets"):
             return texts(self.card.get(key))
         return self.card.get(key)
+
+    @property
+    def _sdk(self) -> object:
+        return (self.card or {}).get("sdk") or self._runner["sdk"]
 
     def _files(self) -> list[Entry]:
         return [entry for entry in self._snapshot.entries(recursive=True) if not entry.is_dir]
@@ -155,7 +161,7 @@ _OF_KIND = {
     RepoKind.SPACE: frozenset({"sdk", "subdomain", "host", "runtime", "models", "datasets"}),
 }
 _FROM_CARD = frozenset({"pipeline_tag", "library_name", "model-index", "models", "datasets"})
-_FROM_RUNNER = frozenset({"sdk", "subdomain", "host", "runtime"})
+_FROM_RUNNER = frozenset({"subdomain", "host", "runtime"})
 
 
 def _sibling(entry: Entry, *, blobs: bool) -> dict[str, Any]:
