@@ -28,6 +28,12 @@ ModuleNotFoundError: No module named 'numpyy'
 """,
             "ModuleNotFoundError: No module named 'numpyy'",
         ),
+        (
+            """error: No solution found when resolving dependencies
+  cause: Because there is no version of torhc and you require torhc, we can conclude that it is unsatisfiable.
+ERROR: ResolutionImpossible: the requirements and the SDK's version exclude each other""",
+            "no version of torhc",
+        ),
         ("error: failed to solve: dockerfile parse error on line 8: unknown instruction: gcc", "line 8"),
         ("loading\nMemory limit exceeded (16Gi)\nExit code 137", "Memory limit exceeded"),
         ("just\nstopped here\n\n", "stopped here"),

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.deploy.conftest import Clock
 
 from spacehand.deploy.probe import Probe, check
 from spacehand.errors import UnhealthyError, WaitTimeoutError
 from spacehand.space.spec import Expect, ProbeSpec
-from tests.deploy.conftest import Clock
 
 
 class App(http.server.ThreadingHTTPServer):

@@ -15,9 +15,9 @@ _LONGEST = 300  # characters of a cause; some tools print whole files in one lin
 _TELLING = tuple(
     re.compile(pattern)
     for pattern in (
-        r"No solution found when resolving|ResolutionImpossible|conflicting dependencies",
+        r"\bBecause .+ (?:depends on|require|we can conclude|unsatisfiable)",
         r"No matching distribution found|Could not find a version|was not found in the package registry",
-        r"Because .+ depends on|Because only .+ (?:is|are) available",
+        r"No solution found when resolving|ResolutionImpossible|conflicting dependencies",
         r"dockerfile parse error|failed to solve|unknown instruction",
         r"Memory limit exceeded|OOMKilled|Out of memory|CUDA out of memory",
         r"No space left on device|storage limit exceeded",
