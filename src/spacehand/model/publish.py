@@ -179,9 +179,9 @@ def _commit(
     parent = hub.head(RepoKind.MODEL, repo)
     revision = parent or "main"
     remote = hub.files(RepoKind.MODEL, repo, revision)
-    written = _card(
-        prepared, hub.read(RepoKind.MODEL, repo, _README, revision) if _README in remote else None
-    )
+    content = hub.read(RepoKind.MODEL, repo, _README, revision) if _README in remote else None
+    remote_readme = None if content is None else _text(content)
+    written = _card(prepared, remote_readme)
     report(Progress("card", f"The card of `{repo}` is written"))
     local = [*prepared.files, LocalFile(_README, content=written.text.encode())]
     leaks.refuse(local[-1:])
