@@ -1,6 +1,7 @@
 """The file the Hub starts: ``python app.py``."""
 
-from asr.interface import serve
+from asr.interface import launch, prepare
 
 if __name__ == "__main__":
-    serve()
+    demo, service = prepare()  # on a Space, Gradio looks for a global of this name
+    launch(demo, service)

@@ -21,11 +21,16 @@ _FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "
 _MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "DejaVu Sans Mono", "monospace"]
 
 
-def serve() -> None:
-    """Show the page, load the model behind it, and stay until the process is stopped."""
+def prepare() -> tuple[gr.Blocks, Service]:
+    """Return the page and the service behind it, which loads its model already."""
     service = _service()
     service.start()
-    page(service).queue(default_concurrency_limit=4).launch(
+    return page(service), service
+
+
+def launch(demo: gr.Blocks, service: Service) -> None:
+    """Show the page, and stay until the process is stopped."""
+    demo.queue(default_concurrency_limit=4).launch(
         theme=_theme(),
         css=_STYLE.read_text(encoding="utf-8"),
         app_kwargs={"routes": [_metrics_route(service)]},
