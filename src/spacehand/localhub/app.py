@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import sqlite3
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email.utils import formatdate
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -22,6 +23,7 @@ from spacehand.localhub.files.routes import routes as files
 from spacehand.localhub.git.routes import routes as git
 from spacehand.localhub.lfs.routes import routes as lfs
 from spacehand.localhub.metadata.routes import routes as metadata
+from spacehand.localhub.pages.routes import routes as pages
 from spacehand.localhub.refs.routes import routes as refs
 from spacehand.localhub.repos.routes import routes as repos
 from spacehand.localhub.spaces.routes import routes as spaces
@@ -45,11 +47,12 @@ TABLE: list[BaseRoute] = [
     *git,
     *lfs,
     *xet,
+    *pages,
 ]
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-def create_app(hub: LocalHub) -> ASGIApp:
+def create_app(hub: LocalHub) -> Front:
     """Return the ASGI application of *hub*: what every request passes first, then the table of routes."""
     app = Starlette(
         routes=[*TABLE, Route("/{path:path}", unknown_route, methods=METHODS)],
@@ -82,6 +85,7 @@ class Front:
     def __init__(self, app: ASGIApp, hub: LocalHub) -> None:
         self._app = app
         self._hub = hub
+        self._streams: set[asyncio.Task[Any]] = set()  # requests whose answer ends when the Hub does
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -95,11 +99,20 @@ class Front:
         # Path parameters may hold %2F, so routes are matched on the path as it was sent.
         raw = scope.get("raw_path") or scope["path"].encode()
         scope["path"] = raw.partition(b"?")[0].decode("latin-1")
-        send = _stamped(send, request_id(headers))
-        if host not in self._hub.hosts:
-            await _misdirected(host)(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
+        answer = _Answer(send, request_id(headers), self._streams)
+        try:
+            await (self._app if host in self._hub.hosts else _misdirected(host))(scope, receive, answer)
+        except asyncio.CancelledError:
+            if not answer.is_stream:
+                raise
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            answer.end()
+
+    def end_streams(self) -> None:
+        """End the answers that follow logs and events, which no client ends by itself."""
+        for task in self._streams:
+            task.cancel()
 
 
 def host_name(header: str) -> str:
@@ -115,15 +128,32 @@ def request_id(headers: dict[bytes, bytes]) -> bytes:
     return given or f"Root=1-{uuid.uuid4()}".encode()
 
 
-def _stamped(send: Send, identity: bytes) -> Send:
-    async def stamp(message: Message) -> None:
+class _Answer:
+    """An answer on its way out: stamped, and remembered while it is an event stream."""
+
+    def __init__(self, send: Send, identity: bytes, streams: set[asyncio.Task[Any]]) -> None:
+        self._send = send
+        self._identity = identity
+        self._streams = streams
+        self._task = asyncio.current_task()
+
+    @property
+    def is_stream(self) -> bool:
+        return self._task in self._streams
+
+    async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             # The server's own Date is up to a second old; `hf spaces logs` compares it with log lines.
-            stamps = [(b"date", formatdate(usegmt=True).encode()), (b"x-request-id", identity)]
+            stamps = [(b"date", formatdate(usegmt=True).encode()), (b"x-request-id", self._identity)]
             message["headers"] = [*message.get("headers", ()), *stamps]
-        await send(message)
+            kind = next((value for name, value in message["headers"] if name == b"content-type"), b"")
+            if kind.startswith(b"text/event-stream") and self._task is not None:
+                self._streams.add(self._task)
+        await self._send(message)
 
-    return stamp
+    def end(self) -> None:
+        if self._task is not None:
+            self._streams.discard(self._task)
 
 
 def _misdirected(host: str) -> Response:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from spacehand.localhub.errors import HubError
+from spacehand.localhub.pages.render import refusal, wants_page
 from spacehand.localhub.request import caller, unseen
 
 # `gpt2` without an owner: such names are older than namespaces, and no Hub makes new ones.
@@ -26,4 +28,7 @@ async def unknown_route(request: Request) -> Response:
     if path.startswith("/api/"):
         # Not another 5xx: the client would try those again, five times.
         raise HubError(501, f"The local Hub does not have `{request.method} {path}` yet")
-    raise HubError(404, f"There is no page `{path}`")
+    missing = HubError(404, f"There is no page `{path}`")
+    if wants_page(request):
+        return await run_in_threadpool(refusal, request, missing)
+    raise missing

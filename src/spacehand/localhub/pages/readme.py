@@ -1,0 +1,77 @@
+"""A README as a page shows it: rendered, and harmless whatever it holds."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from urllib.parse import quote, unquote, urlsplit
+
+import nh3
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from spacehand.localhub.pages.render import repo_url
+from spacehand.localhub.repos.card import header
+from spacehand.localhub.repos.store import Repo
+
+_TAGS = (nh3.ALLOWED_TAGS | {"audio", "video", "source"}) - {"area", "map"}
+_MEDIA = ("img", "audio", "video", "source")
+_FRONT = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n.*?^---[ \t]*\r?$\n?", re.DOTALL | re.MULTILINE)
+
+
+def rendered(readme: str, repo: Repo, revision: str, folder: str = "") -> Markup:
+    """
+    Return *readme* without its header as safe HTML.
+
+    Links to files lead to their pages here, pictures come from this repository; pictures from elsewhere are
+    replaced by their text, so that opening a page tells nobody.
+    """
+    body = _FRONT.sub("", readme, count=1) if header(readme) is not None else readme
+    attributes = {tag: set(names) for tag, names in nh3.ALLOWED_ATTRIBUTES.items()}
+    for tag in ("audio", "video"):
+        attributes[tag] = {"src", "controls", "width", "height"}
+    attributes["source"] = {"src", "type"}
+
+    def rewrite(tag: str, name: str, value: str) -> str | None:
+        if name == "src" and tag in _MEDIA:
+            return _local(value, lambda path: repo_url(repo, "resolve", revision, path), folder)
+        if tag == "a" and name == "href":
+            return _link(value, repo, revision, folder)
+        return value
+
+    clean = nh3.clean(
+        _markdown().render(body),
+        tags=_TAGS,
+        attributes=attributes,
+        attribute_filter=rewrite,
+        url_schemes={"http", "https", "mailto"},
+    )
+    return Markup(clean)  # noqa: S704 - nh3 has just cleaned it
+
+
+def _link(value: str, repo: Repo, revision: str, folder: str) -> str | None:
+    parts = urlsplit(value)
+    if parts.scheme or parts.netloc or not parts.path:
+        return value
+    return _local(value, lambda path: repo_url(repo, "blob", revision, path), folder)
+
+
+def _local(value: str, address: Callable[[str], str], folder: str) -> str | None:
+    parts = urlsplit(value)
+    if parts.scheme or parts.netloc:
+        return None
+    path = unquote(parts.path)
+    if path.startswith("/"):
+        return quote(path)
+    wanted = posixpath.normpath(posixpath.join(folder, path))
+    if wanted.startswith(".."):
+        return None
+    fragment = f"#{parts.fragment}" if parts.fragment else ""
+    return f"{address(wanted)}{fragment}"
+
+
+@lru_cache(maxsize=1)
+def _markdown() -> MarkdownIt:
+    return MarkdownIt("commonmark", {"html": True, "linkify": False}).enable(["table", "strikethrough"])
