@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from spacehand.localhub.errors import HubError
-from spacehand.localhub.store.incoming import Incoming, in_thread, incoming, pour
+from spacehand.localhub.store.incoming import in_thread, incoming, pour
 from spacehand.localhub.store.place import Place
 
 
@@ -29,37 +29,40 @@ class LfsFiles:
         Raises:
             HubError: 400, other bytes than promised; 507, the disk is full.
         """
+        check = _Check(sha256, size)
         if not keep:
-            await self._verified(source, None, sha256, size)
+            await pour(source, check)
+            check.finish()
             return
         with incoming(self._place) as file:
-            await self._verified(source, file, sha256, size)
+            await pour(source, check, file)
+            check.finish()
             await in_thread(file.become, self._place.lfs_file(sha256))
 
-    async def _verified(
-        self, source: AsyncIterator[bytes], file: Incoming | None, sha256: str, size: int
-    ) -> None:
-        sink = _Verifier(file, size)
-        await pour(source, sink)
-        if sink.size != size:
-            raise HubError(400, f"Expected {size} bytes, got {sink.size}")
-        if sink.sha256.hexdigest() != sha256:
-            raise HubError(400, f"The content's sha256 is {sink.sha256.hexdigest()}, not {sha256}")
 
+class _Check:
+    """Hashes what arrives, and refuses a byte more than was promised."""
 
-class _Verifier:
-    """Hashes what it writes, and refuses a byte more than was promised."""
-
-    def __init__(self, file: Incoming | None, limit: int) -> None:
-        self._file = file
-        self._limit = limit
-        self.size = 0
-        self.sha256 = hashlib.sha256()
+    def __init__(self, sha256: str, size: int) -> None:
+        self._promised = sha256
+        self._size = size
+        self._left = size
+        self._sha256 = hashlib.sha256()
 
     def write(self, data: bytes) -> None:
-        self.size += len(data)
-        if self.size > self._limit:
-            raise HubError(400, f"More than the {self._limit} bytes that were announced")
-        self.sha256.update(data)
-        if self._file is not None:
-            self._file.write(data)
+        self._left -= len(data)
+        if self._left < 0:
+            raise HubError(400, f"More than the {self._size} bytes that were announced")
+        self._sha256.update(data)
+
+    def finish(self) -> None:
+        """
+        Let the file pass.
+
+        Raises:
+            HubError: 400, it is too short, or has another hash.
+        """
+        if self._left:
+            raise HubError(400, f"Expected {self._size} bytes, got {self._size - self._left}")
+        if self._sha256.hexdigest() != self._promised:
+            raise HubError(400, f"The content's sha256 is {self._sha256.hexdigest()}, not {self._promised}")

@@ -8,6 +8,7 @@ import errno
 import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -16,8 +17,12 @@ from spacehand.localhub.errors import HubError
 from spacehand.localhub.store.place import Place
 
 _BLOCK = 1024 * 1024  # bytes gathered before a worker thread is troubled with them
+_SYNC_EVERY = 16 * 1024 * 1024  # bytes
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
+
+# Threads are started when they are first needed.
+_syncers = ThreadPoolExecutor(8, "sync")
 
 T = TypeVar("T")
 
@@ -32,12 +37,16 @@ class Incoming:
     """
     A file in the Hub's ``incoming`` folder, which becomes another file whole or not at all.
 
+    What was written is synced as it goes, in a thread of its own, and then dropped from the page cache: a
+    large upload neither ends with a long wait for the disk nor drives everything else out of memory.
     Writing raises HubError 507 when the disk is full.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = path.open("xb", buffering=0)
+        self._syncing: Future[None] | None = None
+        self._unsynced = 0
         self.size = 0
 
     def write(self, data: bytes | memoryview) -> None:
@@ -47,11 +56,17 @@ class Incoming:
             while view:
                 written = self._file.write(view)
                 self.size += written
+                self._unsynced += written
                 view = view[written:]
+            if self._unsynced >= _SYNC_EVERY:
+                self._wait()
+                self._unsynced = 0
+                self._syncing = _syncers.submit(_sync_and_drop, self._file.fileno())
 
     def become(self, target: Path) -> None:
         """Be *target* from now on, also after a power cut."""
         with full_disk_told():
+            self._wait()
             os.fsync(self._file.fileno())
             target.parent.mkdir(parents=True, exist_ok=True)
             self._path.replace(target)
@@ -59,8 +74,16 @@ class Incoming:
                 _sync_folder(folder)
 
     def close(self) -> None:
+        """Remove the file, if it did not become another."""
+        with contextlib.suppress(OSError):
+            self._wait()
         self._file.close()
         self._path.unlink(missing_ok=True)
+
+    def _wait(self) -> None:
+        syncing, self._syncing = self._syncing, None
+        if syncing is not None:
+            syncing.result()
 
 
 @contextlib.contextmanager
@@ -90,23 +113,23 @@ def full_disk_told() -> Iterator[None]:
         raise HubError(507, "No space left on device") from error
 
 
-async def pour(source: AsyncIterator[bytes], sink: Sink) -> None:
+async def pour(source: AsyncIterator[bytes], *sinks: Sink) -> None:
     """
-    Hand all of *source* to *sink*, block by block, in a worker thread.
+    Hand all of *source* to each of *sinks*, block by block, in worker threads.
 
     While one block is worked on the next is received; more than two are never held.
     """
     pieces: list[bytes] = []
     size = 0
-    async with _OneAtATime() as worker:
+    async with _Workers(sinks) as workers:
         async for piece in source:
             pieces.append(piece)
             size += len(piece)
             if size >= _BLOCK:
-                await worker.start(_write_all, sink, pieces)
+                await workers.start(pieces)
                 pieces, size = [], 0
-        await worker.start(_write_all, sink, pieces)
-        await worker.finished()
+        await workers.start(pieces)
+        await workers.finished()
 
 
 async def in_thread(function: Callable[..., T], *arguments: object) -> T:
@@ -118,29 +141,30 @@ async def in_thread(function: Callable[..., T], *arguments: object) -> T:
         await _end(working)
 
 
-class _OneAtATime:
-    """A worker thread that is left only when it is idle: its file may be closed then."""
+class _Workers:
+    """A thread for each sink; they are left only when all are idle, for their file may be closed then."""
 
-    def __init__(self) -> None:
-        self._working: asyncio.Future[None] | None = None
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self._sinks = sinks
+        self._working: list[asyncio.Future[None]] = []
 
-    async def __aenter__(self) -> _OneAtATime:
+    async def __aenter__(self) -> _Workers:
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        if self._working is not None:
-            await _end(self._working)
+        for working in self._working:
+            await _end(working)
 
-    async def start(self, function: Callable[..., None], *arguments: object) -> None:
-        """Begin *function* once the one before it is done."""
+    async def start(self, pieces: Sequence[bytes]) -> None:
+        """Begin with *pieces* once those before are done."""
         await self.finished()
-        call = partial(function, *arguments)
-        self._working = asyncio.get_running_loop().run_in_executor(None, call)
+        loop = asyncio.get_running_loop()
+        self._working = [loop.run_in_executor(None, _write_all, sink, pieces) for sink in self._sinks]
 
     async def finished(self) -> None:
-        if self._working is not None:
+        for working in self._working:
             # A cancelled await must not mark the thread's work as done: it still runs.
-            await asyncio.shield(self._working)
+            await asyncio.shield(working)
 
 
 async def _end(working: asyncio.Future[T]) -> None:
@@ -153,6 +177,11 @@ async def _end(working: asyncio.Future[T]) -> None:
 def _write_all(sink: Sink, pieces: Sequence[bytes]) -> None:
     for piece in pieces:
         sink.write(piece)
+
+
+def _sync_and_drop(descriptor: int) -> None:
+    os.fdatasync(descriptor)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -12,13 +12,14 @@ import hashlib
 import os
 import struct
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
 from spacehand.localhub.errors import HubError
 from spacehand.localhub.store.database import Database
 from spacehand.localhub.store.incoming import Incoming, in_thread, incoming, pour
-from spacehand.localhub.store.outgoing import file_blocks
+from spacehand.localhub.store.outgoing import drop_from_cache, file_blocks
 from spacehand.localhub.store.place import Place
 from spacehand.localhub.xet.chunks import MAX_STORED_SIZE, ChunkTable, Decoder, XorbReader
 from spacehand.localhub.xet.merkle import Node, file_hash, range_hash, to_text, xorb_hash
@@ -149,6 +150,7 @@ class XetStore:
                     yield content[max(0, skip - position) : end - position]
                 position += size
         finally:
+            drop_from_cache(descriptor)
             os.close(descriptor)
 
     def _accept_xorb(self, sink: _XorbSink, file: Incoming, xorb: str) -> None:
@@ -194,8 +196,13 @@ class XetStore:
 
     def _sha256(self, file: XetFile) -> str:
         digest = hashlib.sha256()
-        for block in self.stream(file, 0, file.size):
-            digest.update(block)
+        # One thread puts the file together, another hashes it.
+        with ThreadPoolExecutor(1, "sha256") as hasher:
+            hashing: Future[None] | None = None
+            for block in self.stream(file, 0, file.size):
+                if hashing is not None:
+                    hashing.result()
+                hashing = hasher.submit(digest.update, block)
         return digest.hexdigest()
 
 
