@@ -63,6 +63,9 @@ class Timing:
     clock: Callable[[], float] = time.time
 
 
+DEFAULT_TIMING = Timing()
+
+
 @dataclass(frozen=True, slots=True)
 class Deployed:
     """A Space that has proved itself, or that was left as it was because nothing had changed."""
@@ -110,7 +113,7 @@ def deploy(
     prover: Prover | None = None,
     review: Callable[[Plan], None] = _agree,
     report: Report = silent,
-    timing: Timing = Timing(),
+    timing: Timing = DEFAULT_TIMING,
 ) -> Deployed:
     """
     Bring the Space of *spec* to life on *hub*, and return once it has proved itself.
@@ -130,6 +133,7 @@ def deploy(
         if decided.drift and choices.on_drift is OnDrift.REFUSE:
             raise drifting.refuse(decided.space, decided.drift)
         review(decided)
+        history.see_prices(hub.endpoint, decided.prices, at=timing.clock())
         headers = hub.app_headers() if spec.visibility is Visibility.PRIVATE else {}
         proof = prover or Probe.from_spec(spec.probe, folder.folder, headers)
         run = _Run(decided, choices, folder, hub, history, proof, report, timing)

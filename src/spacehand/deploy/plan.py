@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from spacehand.deploy import drift as drifting
@@ -41,6 +41,7 @@ class Choices:
     on_drift: OnDrift = OnDrift.REFUSE
     set_secrets: bool = False  # set those that exist too; their values cannot be compared
     message: str = MESSAGE
+    by: str = ""  # who deploys, for the record
     call_unchanged: bool = False  # make the real call also when nothing was changed
 
 
@@ -65,6 +66,7 @@ class Plan:
     usd_before: float  # an hour, while it runs
     usd_after: float
     notes: tuple[str, ...] = ()
+    prices: Mapping[str, float] = field(default_factory=dict)  # US dollars an hour, by flavor
 
     @property
     def has_changes(self) -> bool:
@@ -182,6 +184,7 @@ class _Planner:
             usd_before=self._price(self.present.hardware) if self.present else 0.0,
             usd_after=self._price(self._final_hardware()),
             notes=tuple(self.notes),
+            prices={name: flavor.usd_per_hour for name, flavor in self.flavors.items()},
         )
 
     def _creation(self) -> list[Step]:
@@ -331,6 +334,7 @@ class _Planner:
             volumes=self.volumes,
             adopted=adopted,
             result="deploying",
+            by=self.choices.by,
         )
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from spacehand.deploy.cause import cause_in_log
+from spacehand.deploy.cause import cause, cause_in_log
 from spacehand.errors import (
     BuildError,
     ConfigError,
@@ -191,6 +191,8 @@ class _Watcher:
                 f"The Hub refuses the Space: {seen.error or 'no reason'}", where=where, hint=hint
             )
         told = seen.error
+        if told and "\n" in told:  # a whole traceback
+            told = cause(told.splitlines())
         why = told if told and len(told) > 40 else cause_in_log(self.hub, self.space, "run")
         both = f"{told}: {why}" if told and why and why not in told else why or told
         return UnhealthyError(

@@ -1,0 +1,193 @@
+"""A trained folder to a model repository, and to a live Space that serves exactly those weights."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spacehand.deploy.deploy import DEFAULT_TIMING, Deployed, Prover, Timing, deploy
+from spacehand.deploy.plan import DEFAULT_CHOICES, Choices, Plan
+from spacehand.deploy.probe import Answer, Probe
+from spacehand.errors import UnhealthyError
+from spacehand.history import History
+from spacehand.hub._protocol import Hub
+from spacehand.hub.digests import Digests
+from spacehand.ids import RepoId, Visibility
+from spacehand.model.artifact import Model
+from spacehand.model.publish import Published, publish
+from spacehand.progress import Report, silent
+from spacehand.space.build import build
+from spacehand.space.spec import SpaceSpec
+from spacehand.space.template import ModelFacts
+
+if TYPE_CHECKING:
+    from spacehand.model.card.facts import CardWords
+
+# The process before may answer for some seconds after the new one was reported.
+_SWAP = 30.0  # seconds
+_BETWEEN = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """What is shipped, and where to; *app* is the name of a template, or a folder of one's own."""
+
+    model: Model
+    repo: RepoId
+    space: RepoId
+    app: str | Path
+    card: CardWords | None = None
+    training_config: Mapping[str, Any] | Path | None = None
+    results: Mapping[str, Any] | Path | None = None
+    visibility: Visibility = Visibility.PUBLIC  # of the model
+    overrides: Mapping[str, Any] = field(default_factory=dict)  # of the Space, shaped like spacehand.toml
+
+    def spec(self, revision: str | None) -> SpaceSpec:
+        """
+        Return the Space that serves the model at *revision*.
+
+        Raises:
+            NotFoundError: there is no such template.
+            ConfigError: it does not serve a model of this kind.
+        """
+        facts = self._facts(revision)
+        if isinstance(self.app, str):
+            return SpaceSpec.for_template(self.app, model=facts, repo=self.space, overrides=self.overrides)
+        space = {**self.overrides.get("space", {}), "repo": str(self.space)}
+        return SpaceSpec.load(self.app, model=facts, overrides={**self.overrides, "space": space})
+
+    def _facts(self, revision: str | None) -> ModelFacts:
+        base = self.model.adapter.get("base_model_name_or_path")
+        return ModelFacts(
+            repo=str(self.repo),
+            kind=self.model.kind.value,
+            revision=revision,
+            name=self.card.title if self.card else None,
+            base_model=base if isinstance(base, str) and base else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """A model that is published, and a Space that was seen to serve it."""
+
+    published: Published
+    deployed: Deployed
+    seconds: float
+
+    @property
+    def answer(self) -> Any:
+        """What the app gave to the probe, None when it was not called."""
+        return self.deployed.answer.value if self.deployed.answer else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that ``ship --json`` prints."""
+        said = self.answer if isinstance(self.answer, Mapping) else {}
+        return {
+            **self.deployed.to_json(),
+            "model_url": self.published.url,
+            "model_revision": self.published.commit.revision,
+            "weights_sha256": self.published.weights_sha256,
+            "uploaded_bytes": self.published.commit.uploaded_bytes,
+            "changed": self.published.commit.changed or self.deployed.changed,
+            "transcript": said.get("transcript"),
+            "confidence": said.get("confidence"),
+            "seconds": round(self.seconds, 3),
+            "notes": [*self.published.notes, *self.deployed.notes],
+        }
+
+
+def ship(
+    shipment: Shipment,
+    *,
+    hub: Hub,
+    history: History,
+    digests: Digests,
+    choices: Choices = DEFAULT_CHOICES,
+    prover: Callable[[Probe], Prover] | None = None,
+    review: Callable[[Plan], None] = lambda _plan: None,
+    report: Report = silent,
+    timing: Timing = DEFAULT_TIMING,
+) -> Shipped:
+    """
+    Publish the model, bring its Space to life, and return once that was seen to serve these weights.
+
+    Whether the app fits the model is known before a byte moves. The Space is told the model's commit, so a
+    new publish restarts it; a Space that then serves other weights has failed, and is undone. *prover*
+    replaces the probe over HTTP.
+
+    Raises:
+        ConfigError: the app does not serve this kind of model, or a file holds a secret.
+        UnhealthyError: the Space works, but serves other weights, or gives a wrong answer.
+        SpacehandError: as :func:`~spacehand.model.publish.publish` and :func:`deploy` raise.
+    """
+    began = timing.now()
+    shipment.spec(None)
+    published = publish(
+        shipment.model,
+        shipment.repo,
+        hub=hub,
+        digests=digests,
+        training_config=shipment.training_config,
+        results=shipment.results,
+        card=shipment.card,
+        visibility=shipment.visibility,
+        report=report,
+    )
+    spec = shipment.spec(published.commit.revision)
+    with tempfile.TemporaryDirectory(prefix="spacehand-ship-") as folder:
+        built = build(spec, Path(folder) / "space")
+        headers = hub.app_headers() if spec.visibility is Visibility.PRIVATE else {}
+        probe = Probe.from_spec(spec.probe, built.folder, headers)
+        inner: Prover = prover(probe) if prover else probe
+        deployed = deploy(
+            spec,
+            hub=hub,
+            history=history,
+            digests=digests,
+            built=built,
+            choices=replace(choices, call_unchanged=True),
+            prover=ServesWeights(inner, published.weights_sha256, timing.now, timing.sleep),
+            review=review,
+            report=report,
+            timing=timing,
+        )
+    return Shipped(published, deployed, timing.now() - began)
+
+
+@dataclass(frozen=True, slots=True)
+class ServesWeights:
+    """Proves an app as *inner* does, and that the answer came from the weights with *sha256*."""
+
+    inner: Prover
+    sha256: str
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    def page(self, app_url: str, *, report: Report = silent) -> None:
+        self.inner.page(app_url, report=report)
+
+    def call(self, app_url: str, *, report: Report = silent) -> Answer | None:
+        """
+        Return the app's answer; an app that does not tell its weights is believed.
+
+        Raises:
+            UnhealthyError: it serves other weights, and goes on to.
+        """
+        end = self.now() + _SWAP
+        while True:
+            answer = self.inner.call(app_url, report=report)
+            served = answer.weights_sha256 if answer else None
+            if served is None or served == self.sha256:
+                return answer
+            if self.now() >= end:
+                raise UnhealthyError(
+                    f"The Space serves other weights: sha256 {served[:12]}…, published {self.sha256[:12]}…",
+                    where=app_url,
+                    hint="Does the app load `HF_MODEL_ID` at `MODEL_REVISION`? See its run log",
+                )
+            self.sleep(_BETWEEN)
