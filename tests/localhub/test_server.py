@@ -107,6 +107,25 @@ def test_a_signal_ends_it_cleanly(tmp_path: Path, how: signal.Signals):
     assert (process.returncode, rest, complaints) == (0, "", "")
 
 
+def test_an_open_log_does_not_hold_up_the_end(fresh_hub: HubProcess):
+    """
+    Whoever follows a Space's log or events sees them end, properly, when the Hub does.
+    """
+    fresh_hub.start().api.create_repo("ada/demo", repo_type="space", space_sdk="static")
+    followers = []
+    for what in ("logs/run", "events"):
+        connection = http.client.HTTPConnection("127.0.0.1", fresh_hub.port)
+        token = {"Authorization": f"Bearer {fresh_hub.token}"}
+        connection.request("GET", f"/api/spaces/ada/demo/{what}", headers=token)
+        followers.append(connection.getresponse())
+
+    fresh_hub.stop()
+
+    for follower in followers:
+        follower.read()  # to its end: a broken connection would raise
+    assert fresh_hub.log == ""
+
+
 def test_only_loopback_is_listened_to(local_hub: HubProcess):
     """
     Nobody on the network can reach the Hub.

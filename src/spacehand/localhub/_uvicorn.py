@@ -55,13 +55,14 @@ class HubServer(uvicorn.Server):
     """
     Uvicorn that also serves the unix socket *inner*, through which sandboxed Spaces reach the Hub.
 
-    It writes ``hub.json`` once it answers, and on SIGTERM or Ctrl-C stops the Spaces before the requests
-    that follow their logs, which would otherwise never end.
+    It writes ``hub.json`` once it answers. On SIGTERM or Ctrl-C it first ends the streams of logs and events,
+    which would never end by themselves.
     """
 
     def __init__(self, hub: LocalHub, inner: socket.socket, ready: Callable[[str], None]) -> None:
+        self._front = create_app(hub)
         config = uvicorn.Config(
-            create_app(hub),
+            self._front,
             loop="uvloop",
             http="httptools",
             ws="websockets-sansio",
@@ -69,6 +70,7 @@ class HubServer(uvicorn.Server):
             access_log=False,
             date_header=False,  # ours is accurate
             server_header=False,
+            proxy_headers=False,
             backlog=_BACKLOG,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
@@ -88,6 +90,7 @@ class HubServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop cleanly, leaving no trace that says the Hub runs."""
         self._hub.place.description.unlink(missing_ok=True)
+        self._front.end_streams()
         await self._hub.stop()
         await super().shutdown(sockets)
         self._hub.place.socket.unlink(missing_ok=True)
