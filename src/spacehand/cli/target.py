@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spacehand.cli.terminal import Terminal
@@ -23,6 +24,11 @@ class Connection:
     target: Target
     account: str
     started: Running | None = None  # the local Hub, when this very command started it
+
+    @property
+    def data(self) -> Path:
+        """The local Hub's data folder."""
+        return self.target.data or home()
 
     def repo(self, text: str) -> RepoId:
         """Return the repository that *text* names; a bare name is one of the account's own."""

@@ -44,6 +44,29 @@ class Published:
     notes: tuple[str, ...] = ()  # what a person should know: kept edits, a pickle
 
 
+def preview(
+    model: Model,
+    repo: RepoId,
+    *,
+    digests: Digests,
+    training_config: Mapping[str, Any] | Path | None = None,
+    results: Mapping[str, Any] | Path | None = None,
+    card: CardWords | None = None,
+    report: Report = silent,
+) -> Card:
+    """
+    Return the card that a first :func:`publish` with these arguments would write; no Hub is asked.
+
+    Raises:
+        ModelError, LeakedSecretError, ConfigError: as `publish` does.
+    """
+    words = card or CardWords()
+    prepared = _prepare(
+        model, repo, digests, training_config, results, words=words, include=(), report=report
+    )
+    return _card(prepared, None)
+
+
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     """All that is known before the Hub is asked."""

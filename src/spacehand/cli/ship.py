@@ -1,0 +1,103 @@
+"""``spacehand ship``: publish a model folder and deploy a demo of it, in one action."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from spacehand.cli.command import command, to_option, yes_option
+from spacehand.cli.deploy import review, timeout_option
+from spacehand.cli.model import card_words, model_options, visibility_option
+from spacehand.cli.target import Connection, connect
+from spacehand.cli.terminal import Terminal
+from spacehand.ids import Visibility
+
+if TYPE_CHECKING:
+    from spacehand.deploy.ship import Shipment, Shipped
+
+
+@command("ship")
+@model_options
+@click.option(
+    "--app",
+    "--template",
+    "app",
+    default="voxtral-asr",
+    show_default=True,
+    metavar="TEMPLATE|FOLDER",
+    help="The demo: a template's name, or an app folder of your own.",
+)
+@click.option(
+    "--name", help="The model's repository: `owner/name` or a name of your own; the folder's unless given."
+)
+@click.option("--space", help="The Space; the model's name with `-demo` unless given.")
+@visibility_option
+@timeout_option
+@to_option
+@yes_option
+def ship_command(
+    terminal: Terminal,
+    *,
+    model_dir: Path,
+    app: str,
+    name: str | None,
+    space: str | None,
+    private: bool,
+    timeout: float,
+    to: str | None,
+    yes: bool,
+    training_config: Path | None,
+    results: Path | None,
+    **said: Any,
+) -> None:
+    """
+    Publish MODEL_DIR with its card, deploy a demo Space of it, and prove that it serves these very weights.
+    """
+    from spacehand.deploy.ship import Shipment
+    from spacehand.model.artifact import Model
+
+    model = Model.open(model_dir)
+    connection = connect(terminal, to)
+    repo = connection.repo(name or model_dir.resolve().name)
+    shipment = Shipment(
+        model=model,
+        repo=repo,
+        space=connection.repo(space or f"{repo}-demo"),
+        app=Path(app) if Path(app).is_dir() else app,
+        card=card_words(said),
+        training_config=training_config,
+        results=results,
+        visibility=Visibility.PRIVATE if private else Visibility.PUBLIC,
+        overrides={"space": {"visibility": "private"}} if private else {},
+    )
+    shipped = send(terminal, connection, shipment, timeout=timeout, yes=yes)
+    terminal.finish(shipped.to_json(), shipped.deployed.app_url)
+
+
+def send(
+    terminal: Terminal, connection: Connection, shipment: Shipment, *, timeout: float, yes: bool
+) -> Shipped:
+    """Ship, with live progress, and tell what was noted on the way."""
+    from spacehand.deploy.deploy import Timing
+    from spacehand.deploy.ship import ship
+    from spacehand.history import History
+    from spacehand.hub.digests import Digests
+
+    with Digests.default() as digests:
+        shipped = ship(
+            shipment,
+            hub=connection.hub,
+            history=History.default(),
+            digests=digests,
+            review=functools.partial(review, terminal, yes=yes),
+            report=terminal.report,
+            timing=Timing(timeout=timeout),
+        )
+    for note in (*shipped.published.notes, *shipped.deployed.notes):
+        terminal.say(f"note: {note}")
+    terminal.say(f"model  {shipped.published.url}")
+    terminal.say(f"space  {shipped.deployed.space_url}")
+    return shipped
