@@ -93,7 +93,11 @@ def test_sweeping_unlocks_branches(place: Place) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
 
+    quarantine = git_dir / "objects/tmp_objdir-incoming-x"
+    (quarantine / "pack").mkdir(parents=True)
+
     upkeep.sweep(place)
 
+    assert not quarantine.exists()
     assert [file for file in left if file.exists()] == []
     assert pygit2.Repository(str(git_dir))[kept].data == b"kept"

@@ -18,6 +18,7 @@ from spacehand.localhub.errors import HubError, entry_not_found
 from spacehand.localhub.files import wire
 from spacehand.localhub.files.download import Found, answer
 from spacehand.localhub.files.history import LastCommit, last_commits
+from spacehand.localhub.files.listing import Listings
 from spacehand.localhub.paging import paged_together
 from spacehand.localhub.repos.snapshot import Entry, Snapshot
 from spacehand.localhub.repos.store import Repo
@@ -28,6 +29,7 @@ _PAGE = 1000
 _EXPANDED_PAGE = 50
 _MAX_FORM = 32 * 1024 * 1024  # bytes
 _SUBMODULE = 0o160000
+_LISTINGS = Listings()
 
 
 async def tree(request: Request) -> Response:
@@ -39,7 +41,7 @@ async def tree(request: Request) -> Response:
 
     def list_page() -> Response:
         snapshot = local_hub(request).repos.snapshot(repo, part(request, "rev"))
-        entries = snapshot.entries(path, recursive=recursive)
+        entries = _LISTINGS.entries(snapshot, path, recursive=recursive)
         size = _EXPANDED_PAGE if expand else _PAGE
         describe = _Describer(request, repo, snapshot, expand=expand)
         return paged_together(request, entries, describe.all, size=size)

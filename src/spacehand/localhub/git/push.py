@@ -8,6 +8,7 @@ the answer from another; if the Hub dies, the answer ends without a word, which 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import uuid
 from collections.abc import Sequence
@@ -57,14 +58,22 @@ class Push:
         for descriptor in self.inherited:
             os.close(descriptor)
 
-    def judge(self) -> None:
-        """Wait for the question, which comes when all objects are here, and answer it; blocks."""
-        with os.fdopen(self._question[0], encoding="utf-8", errors="surrogateescape") as question:
-            quarantine = question.readline().strip()  # empty when the push brings no objects
-            lines = list(iter(lambda: question.readline().strip(), ""))
-        with os.fdopen(self._answer[1], "w", encoding="utf-8", errors="replace") as answer:
-            if lines:  # else git refused the push before it came to the hook
-                answer.write(self._verdict(quarantine, lines))
+    async def judge(self) -> None:
+        """Wait for the question, which comes when all objects are here, and answer it."""
+        reader = asyncio.StreamReader()
+        pipe = os.fdopen(self._question[0], "rb", buffering=0)
+        loop = asyncio.get_running_loop()
+        transport, _protocol = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), pipe
+        )
+        try:
+            quarantine = await _line(reader)  # empty when the push brings no objects
+            lines = []
+            while line := await _line(reader):
+                lines.append(line)
+        finally:
+            transport.close()
+        await asyncio.to_thread(self._reply, quarantine, lines)
 
     def announce(self) -> None:
         """Tell everybody about the branches that really moved."""
@@ -74,6 +83,11 @@ class Push:
             if move.new != NOTHING and reference is not None and str(reference.target) == move.new:
                 self.hub.announce(self.repo, move.ref.removeprefix(_BRANCHES), move.new)
 
+    def _reply(self, quarantine: str, lines: Sequence[str]) -> None:
+        with os.fdopen(self._answer[1], "w", encoding="utf-8", errors="replace") as answer:
+            if lines:  # else git refused the push before it came to the hook
+                answer.write(self._verdict(quarantine, lines))
+
     def _verdict(self, quarantine: str, lines: Sequence[str]) -> str:
         self.moves = [Move.parse(line) for line in lines]
         try:
@@ -82,6 +96,10 @@ class Push:
         except RefusedError as refused:
             return str(refused)
         return "yes"
+
+
+async def _line(reader: asyncio.StreamReader) -> str:
+    return (await reader.readline()).decode("utf-8", "surrogateescape").strip()
 
 
 def hooks_folder(place: Place) -> str:

@@ -60,7 +60,7 @@ async def push(request: Request, *, kind: RepoKind) -> Response:
 
     def started() -> None:
         asked.started()
-        judging.append(asyncio.create_task(asyncio.to_thread(asked.judge)))
+        judging.append(asyncio.create_task(asked.judge()))
 
     async def finished() -> None:
         await judging[0]

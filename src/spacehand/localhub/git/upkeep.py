@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import subprocess
 import threading
 from pathlib import Path
@@ -36,6 +37,9 @@ def sweep(place: Place) -> None:
         locks = [*repository.glob("*.lock"), *(repository / "refs").rglob("*.lock")]
         for left in [*locks, *(repository / "objects" / "pack").glob("tmp_*")]:
             left.unlink(missing_ok=True)
+        # Where git keeps the objects of a push until it is accepted.
+        for quarantine in (repository / "objects").glob("tmp_objdir-*"):
+            shutil.rmtree(quarantine, ignore_errors=True)
 
 
 class Upkeep:
