@@ -34,8 +34,7 @@ def test_loading_a_spec_reads_no_secret(space, monkeypatch):
 
     assert VALUE not in repr(spec)
     assert VALUE.encode() not in pickle.dumps(spec)
-    assert spec.settings().secrets == {"HF_TOKEN": VALUE}
-    assert VALUE not in repr(spec.settings())
+    assert spec.secrets[0].read() == VALUE
 
 
 @pytest.mark.parametrize(

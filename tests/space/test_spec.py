@@ -208,19 +208,18 @@ def test_a_missing_folder_is_a_wrong_use(tmp_path):
         SpaceSpec.load(tmp_path / "absent")
 
 
-def test_creating_asks_for_the_cheapest_hardware(space, monkeypatch):
+def test_a_volume_is_told_to_the_hub_in_its_own_words(space):
     """
-    Paid hardware is asked for only after the probe; everything else is set before the first build.
+    `models/owner/name` becomes a type and a source, as the API takes them.
     """
-    monkeypatch.setenv("SPACE_READ_TOKEN", "x")
+    (volume,) = SpaceSpec.load(space(toml=EVERYTHING)).volumes
 
-    settings = SpaceSpec.load(space(toml=EVERYTHING)).settings()
-
-    assert settings.hardware is None
-    assert settings.variables["MODEL_NAME"] == "Voxtral tiny"
-    assert settings.volumes == (
-        {"type": "model", "source": "ada/voxtral-tiny", "mountPath": "/models/tiny", "readOnly": True},
-    )
+    assert volume.to_wire() == {
+        "type": "model",
+        "source": "ada/voxtral-tiny",
+        "mountPath": "/models/tiny",
+        "readOnly": True,
+    }
 
 
 FACTS = ModelFacts(

@@ -83,7 +83,7 @@ def _download(settings: Settings) -> Path:
             ignore_patterns=["checkpoint-*/*", "training_results/*", "runs/*"],
         )
     except HfHubHTTPError as error:
-        code = getattr(error.response, "status_code", None)
+        code = getattr(error.response, "status_code", 0)
         why = {
             401: "it is private or does not exist, and no valid `HF_TOKEN` is set",
             403: "the `HF_TOKEN` of this Space may not read it",

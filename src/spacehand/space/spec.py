@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from spacehand.errors import ConfigError, SpacehandError, UsageError
-from spacehand.hub._protocol import SpaceSettings
 from spacehand.ids import RepoId, Visibility
 from spacehand.space import hardware as words
 from spacehand.space.front_matter import FrontMatter, check_fields
@@ -149,22 +148,6 @@ class SpaceSpec:
         wanted = dict(overrides or {})
         space = {"template": name, **({"repo": str(repo)} if repo else {}), **wanted.get("space", {})}
         return _Loader(template(name).folder, None, {**wanted, "space": space}, model).spec()
-
-    def settings(self) -> SpaceSettings:
-        """
-        Return what the Hub is told when the Space is created. Reads the secrets: call it only to apply.
-
-        Raises:
-            ConfigError: a secret cannot be read.
-        """
-        return SpaceSettings(
-            sdk=self.sdk,
-            visibility=self.visibility,
-            hardware=None,  # the cheapest first; paid hardware only once the probe is through
-            variables=dict(self.variables),
-            secrets={secret.name: secret.read() for secret in self.secrets},
-            volumes=tuple(volume.to_wire() for volume in self.volumes),
-        )
 
 
 class _Loader:
