@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spacehand.cli.terminal import Terminal
+from spacehand.errors import PortInUseError
 from spacehand.home import home
 from spacehand.ids import RepoId
 
@@ -74,4 +76,8 @@ def _start_if_needed(target: Target, *, any_python: bool) -> Running | None:
     data = target.data or home()
     if server.running(data) is not None:
         return None
-    return server.start_detached(server.ServerOptions(data=data, any_python=any_python))
+    options = server.ServerOptions(data=data, any_python=any_python)
+    try:
+        return server.start_detached(options)
+    except PortInUseError:
+        return server.start_detached(dataclasses.replace(options, port=0))

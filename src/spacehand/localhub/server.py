@@ -86,10 +86,12 @@ def start_detached(options: ServerOptions, *, timeout: float = START_SECONDS) ->
     Its log is ``hub.log`` in the data folder.
 
     Raises:
+        PortInUseError: another program listens on the port.
         HubUnreachableError: it did not start within *timeout* seconds; the message ends with its last words.
     """
     if (found := running(options.data)) is not None:
         return found
+    listen(options.port).close()
     place = Place(options.data)
     place.create()
     with place.log.open("ab") as log:
