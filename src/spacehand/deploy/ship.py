@@ -116,7 +116,7 @@ def ship(
     """
     Publish the model, bring its Space to life, and return once that was seen to serve these weights.
 
-    Whether the app fits the model is known before a byte moves. The Space is told the model's commit, so a
+    Whether the app fits the model, and can be built, is known before a byte moves. The Space is told the model's commit, so a
     new publish restarts it; a Space that then serves other weights has failed, and is undone. *prover*
     replaces the probe over HTTP.
 
@@ -126,21 +126,21 @@ def ship(
         SpacehandError: as :func:`~spacehand.model.publish.publish` and :func:`deploy` raise.
     """
     began = timing.now()
-    shipment.spec(None)
-    published = publish(
-        shipment.model,
-        shipment.repo,
-        hub=hub,
-        digests=digests,
-        training_config=shipment.training_config,
-        results=shipment.results,
-        card=shipment.card,
-        visibility=shipment.visibility,
-        report=report,
-    )
-    spec = shipment.spec(published.commit.revision)
     with tempfile.TemporaryDirectory(prefix="spacehand-ship-") as folder:
-        built = build(spec, Path(folder) / "space")
+        # The model's commit is told by a variable: no file of the Space depends on it.
+        built = build(shipment.spec(None), Path(folder) / "space")
+        published = publish(
+            shipment.model,
+            shipment.repo,
+            hub=hub,
+            digests=digests,
+            training_config=shipment.training_config,
+            results=shipment.results,
+            card=shipment.card,
+            visibility=shipment.visibility,
+            report=report,
+        )
+        spec = shipment.spec(published.commit.revision)
         headers = hub.app_headers() if spec.visibility is Visibility.PRIVATE else {}
         probe = Probe.from_spec(spec.probe, built.folder, headers)
         inner: Prover = prover(probe) if prover else probe

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.deploy.conftest import README, App, Clock, FakeProver
+from tests.hub.fake_hub import FakeHub
+from tests.model import make
+
+from spacehand.deploy.deploy import Timing
+from spacehand.deploy.probe import Probe
+from spacehand.deploy.ship import ServesWeights, Shipment, Shipped, ship
+from spacehand.errors import ConfigError, UnhealthyError
+from spacehand.history import History
+from spacehand.hub.digests import Digests
+from spacehand.ids import RepoId, RepoKind
+from spacehand.model.artifact import Model
+
+MODEL, SPACE = RepoId("ada", "tiny"), RepoId("ada", "demo")
+
+
+class Serving(FakeProver):
+    """An app that serves what the Hub has of the model its variables name; *stuck* on one answer if told."""
+
+    def __init__(self, hub: FakeHub, stuck: str | None = None) -> None:
+        super().__init__()
+        self.hub, self.stuck = hub, stuck
+
+    def call(self, app_url: str, **options: Any) -> Any:
+        variables = self.hub.variables(SPACE)
+        files = self.hub.files(RepoKind.MODEL, MODEL, variables["MODEL_REVISION"])
+        served = self.stuck or files["model.safetensors"].sha256
+        self.answers = [{"transcript": "hello", "confidence": 0.9, "weights_sha256": served}]
+        return super().call(app_url, **options)
+
+
+Ship = Callable[..., Shipped]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "model").mkdir()
+    return make.full(tmp_path / "model")
+
+
+@pytest.fixture
+def shipped(app: App, hub: FakeHub, history: History, timing: Timing, folder: Path) -> Ship:
+    app.write("spacehand.toml", '[probe]\napi = "/transcribe"\n')
+
+    def shipped(prover: FakeProver | None = None) -> Shipped:
+        serving = prover or Serving(hub)
+        return ship(
+            Shipment(Model.open(folder), MODEL, SPACE, app.folder),
+            hub=hub,
+            history=history,
+            digests=Digests(),
+            prover=lambda _probe: serving,
+            timing=timing,
+        )
+
+    return shipped
+
+
+def test_one_action_publishes_and_deploys(shipped: Ship, hub: FakeHub) -> None:
+    """The Space is told which commit to serve, and was seen to serve exactly the published weights."""
+    done = shipped()
+
+    body = done.to_json()
+    assert hub.variables(SPACE) == {"HF_MODEL_ID": "ada/tiny", "MODEL_REVISION": body["model_revision"]}
+    assert body["weights_sha256"] == body["served_weights_sha256"]
+    assert body["transcript"] == "hello"
+    assert body["confidence"] == 0.9
+    assert body["changed"] is True
+    assert body["stage"] == "RUNNING"
+
+
+def test_a_second_time_nothing_moves(shipped: Ship, hub: FakeHub) -> None:
+    """No byte, no commit, no restart; the weights are still seen to be served."""
+    shipped()
+    hub.calls.clear()
+    moved = hub.uploaded
+
+    again = shipped().to_json()
+
+    assert again["changed"] is False
+    assert again["served_weights_sha256"] == again["weights_sha256"]
+    assert hub.uploaded == moved
+    assert not {"commit", "restart", "set_variable"} & set(hub.calls)
+
+
+def test_new_weights_reach_a_space_whose_files_are_the_same(
+    shipped: Ship, hub: FakeHub, folder: Path
+) -> None:
+    """Only the model changed: the Space gets its new commit as a variable, and serves the new weights."""
+    first = shipped().to_json()
+    make.safetensors(folder / "model.safetensors", fill=7)
+
+    second = shipped().to_json()
+
+    assert second["weights_sha256"] != first["weights_sha256"]
+    assert second["served_weights_sha256"] == second["weights_sha256"]
+    assert second["revision"] == first["revision"]
+
+
+def test_a_space_that_serves_other_weights_has_failed(
+    shipped: Ship, hub: FakeHub, folder: Path, clock: Clock
+) -> None:
+    """A base model served in silence is the worst of demos: it is said, and undone."""
+    first = shipped().to_json()
+    make.safetensors(folder / "model.safetensors", fill=7)
+    began = clock.now()
+
+    with pytest.raises(UnhealthyError, match="serves other weights"):
+        shipped(Serving(hub, stuck=first["weights_sha256"]))
+
+    assert clock.now() - began >= 30  # the process before was given time to go
+    assert hub.variables(SPACE)["MODEL_REVISION"] == first["model_revision"]
+
+
+def test_a_model_the_app_cannot_serve_is_known_before_a_byte_moves(
+    hub: FakeHub, history: History, folder: Path, tmp_path: Path
+) -> None:
+    """An app without an engine for this kind: exit 3, and no repository is made."""
+    app = tmp_path / "asr"
+    app.mkdir()
+    (app / "README.md").write_text(README)
+    (app / "app.py").write_text("import gradio\n")
+    (app / "spacehand.toml").write_text('[space]\nengine = "none"\n')
+    shipment = Shipment(Model.open(folder), MODEL, SPACE, app)
+
+    with pytest.raises(ConfigError, match="none"):
+        ship(shipment, hub=hub, history=history, digests=Digests())
+
+    assert hub.calls == []
+
+
+def test_an_app_that_does_not_tell_its_weights_is_believed(clock: Clock) -> None:
+    """Not every app is ours; what it does not say cannot be compared."""
+    answer = ServesWeights(FakeProver(), "ab" * 32, clock.now, clock.sleep).call("http://app")
+
+    assert answer is not None
+    assert answer.weights_sha256 is None
+    assert clock.slept == []
+
+
+def test_the_inputs_of_the_probe_come_from_the_built_folder(
+    app: App, hub: FakeHub, history: History, timing: Timing, folder: Path
+) -> None:
+    """What is proved is what was pushed."""
+    seen: list[Probe] = []
+
+    def prover(probe: Probe) -> FakeProver:
+        seen.append(probe)
+        assert (probe.folder / "app.py").is_file()
+        return FakeProver()
+
+    ship(
+        Shipment(Model.open(folder), MODEL, SPACE, app.folder),
+        hub=hub,
+        history=history,
+        digests=Digests(),
+        prover=prover,
+        timing=timing,
+    )
+
+    assert len(seen) == 1
