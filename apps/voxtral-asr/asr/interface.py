@@ -49,7 +49,11 @@ def page(service: Service) -> gr.Blocks:
         with gr.Row(equal_height=False, elem_classes="asr-main"):
             with gr.Column(scale=5, min_width=320):
                 recording = gr.Audio(
-                    sources=["upload", "microphone"], type="filepath", label="Recording", elem_id="recording"
+                    sources=["upload", "microphone"],
+                    type="filepath",
+                    label="Recording",
+                    elem_id="recording",
+                    buttons=["download"],
                 )
                 language = gr.Dropdown(
                     languages.choices(),
@@ -179,7 +183,7 @@ def _service() -> Service:
         return Service(Settings.read(), read_audio=audio.read)
     except SettingsError as error:
         # The page still comes up and says what is wrong; a crash would only show a log to the owner.
-        service = Service(Settings(model_id="(none)"), read_audio=audio.read)
+        service = Service(Settings(model_id="Speech to text"), read_audio=audio.read)
         service.refuse(str(error))
         return service
 

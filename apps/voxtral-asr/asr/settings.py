@@ -20,7 +20,7 @@ _HOME = Path(__file__).resolve().parent.parent
 class Example:
     """A recording the visitor can try with one click."""
 
-    audio: str  # a path inside the Space, or an address
+    audio: str  # a path inside the Space
     language: str = "auto"
     label: str = ""
 
@@ -127,9 +127,12 @@ def _example(item: Any) -> Example:
     audio = item.get("audio") if isinstance(item, dict) else None
     if not isinstance(audio, str) or not audio:
         raise SettingsError('Each of `EXAMPLES_JSON` must be {"audio": …, "language": …, "label": …}')
-    is_address = audio.startswith(("http://", "https://"))
-    place = audio if is_address else str(_HOME / audio)
-    return Example(place, str(item.get("language") or "auto"), str(item.get("label") or Path(audio).stem))
+    place = _HOME / audio
+    if not place.is_file():  # nor an address: Gradio would fetch it at the start, and fail with it
+        raise SettingsError(f"`EXAMPLES_JSON`: there is no file {audio} in this Space")
+    return Example(
+        str(place), str(item.get("language") or "auto"), str(item.get("label") or Path(audio).stem)
+    )
 
 
 def _links(text: str) -> tuple[tuple[str, str], ...]:

@@ -72,6 +72,8 @@ def test_empty_variables_count_as_unset():
         ("EXAMPLES_JSON", "{"),
         ("EXAMPLES_JSON", '{"audio": "x"}'),
         ("EXAMPLES_JSON", "[3]"),
+        ("EXAMPLES_JSON", '["absent.wav"]'),
+        ("EXAMPLES_JSON", '["https://example.org/a.wav"]'),
         ("BRAND_LINKS", "Home"),
         ("BRAND_LINKS", '{"Home": "javascript:alert(1)"}'),
     ],
@@ -88,21 +90,15 @@ def test_a_wrong_variable_is_named(variable, value):
     "text",
     ['["a.wav"]', '[["a.wav", "de"]]', '[{"audio": "a.wav", "language": "de", "label": "A door"}]'],
 )
-def test_examples_are_read_in_three_shapes(text):
+def test_examples_are_read_in_three_shapes(text, tmp_path, monkeypatch):
     """
     A path alone, a list, or named parts; paths are those of the Space's folder.
     """
+    monkeypatch.setattr("asr.settings._HOME", tmp_path)
+    (tmp_path / "a.wav").touch()
+
     (example,) = Settings.read(MODEL | {"EXAMPLES_JSON": text}).examples
 
-    assert example.audio.endswith("voxtral-asr/a.wav")
+    assert example.audio == str(tmp_path / "a.wav")
     assert example.language == ("auto" if "de" not in text else "de")
     assert example.label == ("A door" if "door" in text else "a")
-
-
-def test_an_examples_address_stays_an_address():
-    """
-    A recording on the web is not looked for in the folder.
-    """
-    (example,) = Settings.read(MODEL | {"EXAMPLES_JSON": '["https://example.org/a.wav"]'}).examples
-
-    assert example.audio == "https://example.org/a.wav"
