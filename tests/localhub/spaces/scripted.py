@@ -37,8 +37,10 @@ class ScriptedRunner:
     changed: Bell = field(default_factory=Bell)
     extra: dict[str, Any] = field(default_factory=dict)
 
+    loop: asyncio.AbstractEventLoop | None = None
+
     async def start(self) -> None:
-        pass
+        self.loop = asyncio.get_running_loop()
 
     async def stop(self) -> None:
         pass
@@ -101,6 +103,12 @@ class ScriptedHub:
     hub: LocalHub
     runner: ScriptedRunner
     url: str
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Where the Hub's coroutines live; a client must have asked it something first."""
+        assert self.runner.loop is not None
+        return self.runner.loop
 
     @property
     def token(self) -> str:

@@ -17,6 +17,8 @@ from spacehand.localhub.repos.card import header
 from spacehand.localhub.repos.store import Repo
 
 _TAGS = (nh3.ALLOWED_TAGS | {"audio", "video", "source"}) - {"area", "map"}
+_HEADING = re.compile(r"<(/?)h([1-5])\b")
+_NO_SOURCE = re.compile(r'<img(?![^>]*\ssrc=)[^>]*\salt="([^"<>]*)"[^>]*>')
 _MEDIA = ("img", "audio", "video", "source")
 _FRONT = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n.*?^---[ \t]*\r?$\n?", re.DOTALL | re.MULTILINE)
 
@@ -48,7 +50,10 @@ def rendered(readme: str, repo: Repo, revision: str, folder: str = "") -> Markup
         attribute_filter=rewrite,
         url_schemes={"http", "https", "mailto"},
     )
-    return Markup(clean)  # noqa: S704 - nh3 has just cleaned it
+    # The page's own heading is the first; the card's begin one level below it.
+    lowered = _HEADING.sub(lambda found: f"<{found[1]}h{int(found[2]) + 1}", clean)
+    shown = _NO_SOURCE.sub(r'<span class="tag">\1</span>', lowered)
+    return Markup(shown)  # noqa: S704 - nh3 has just cleaned it
 
 
 def _link(value: str, repo: Repo, revision: str, folder: str) -> str | None:

@@ -90,6 +90,8 @@ def refusal(request: Request, error: HubError) -> Response:
     """Return *error* as a page; a redirect stays one."""
     if error.status in (301, 302, 303, 307, 308):
         return Response(status_code=error.status, headers=error.headers)
+    if error.code == "RepoNotFound":  # to programs 401 when they are anonymous; people need no riddles
+        error = HubError(404, "There is no such repository, or it is private", code=error.code)
     title = _TITLES.get(error.status, "That did not work")
     answer = render(request, "error.html", error.status, title=title, message=error.message)
     answer.headers["X-Error-Message"] = error.message.encode("ascii", "replace").decode().replace("\n", " ")

@@ -107,7 +107,7 @@ function liveLog(log) {
     for (const entry of waiting.slice(-MAX_LINES)) {
       const line = document.createElement("span");
       line.className = "line";
-      line.dataset.time = new Date(entry.timestamp).toLocaleTimeString();
+      line.dataset.time = new Date(entry.timestamp).toLocaleTimeString("en-GB");
       line.textContent = entry.data.replace(/\u001b\[[0-9;?]*[A-Za-z]/g, "");
       if (/^(ERROR|error:|Traceback)|^--> ERROR|\b[A-Z]\w*(Error|Exception):/.test(line.textContent)) line.classList.add("bad");
       if (/^(=====|-->)/.test(line.textContent)) line.classList.add("step");
