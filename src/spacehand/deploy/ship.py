@@ -116,9 +116,9 @@ def ship(
     """
     Publish the model, bring its Space to life, and return once that was seen to serve these weights.
 
-    Whether the app fits the model, and can be built, is known before a byte moves. The Space is told the model's commit, so a
-    new publish restarts it; a Space that then serves other weights has failed, and is undone. *prover*
-    replaces the probe over HTTP.
+    Whether the app fits the model, and can be built, is known before a byte moves. The Space is told the
+    model's commit, so a new publish restarts it; a Space that then serves other weights has failed, and is
+    undone. *prover* replaces the probe over HTTP.
 
     Raises:
         ConfigError: the app does not serve this kind of model, or a file holds a secret.
