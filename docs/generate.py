@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def _coverage() -> str:
         if not isinstance(route, Route | WebSocketRoute):
             continue
         methods = ", ".join(sorted((getattr(route, "methods", None) or {"WS"}) - {"HEAD"}))
-        first = (inspect.getdoc(route.endpoint) or "").partition("\n")[0]
+        first = (inspect.getdoc(_handler(route)) or "").partition("\n")[0]
         rows.append(f"| {methods} | `{route.path}` | {first} |")
     head = (
         "# What the local Hub answers\n\n"
@@ -72,6 +73,11 @@ def _coverage() -> str:
         "`GET /api/spacehand/routes` gives this list as JSON.\n\n"
     )
     return _NOTE + head + "\n".join(rows) + "\n"
+
+
+def _handler(route: Route | WebSocketRoute) -> object:
+    handler = route.endpoint
+    return handler.func if isinstance(handler, functools.partial) else handler
 
 
 if __name__ == "__main__":
