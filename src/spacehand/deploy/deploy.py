@@ -213,9 +213,10 @@ class _Run:
         if self.plan.steps:
             self._follow(self._awaited(commit, head))
             answer = self._probe(call=not self._moves)
+        was = self.hub.runtime(self.space).requested_hardware if self._moves else None
         for done in apply(self.plan.afterwards, self.hub, self.report):
             if isinstance(done.step, SetHardware):
-                self.moved_from = done.step.before or "cpu-basic"
+                self.moved_from = was if was != done.step.flavor else None
                 self._follow(Awaited(head, self._is_static, restarting=True, revive=True))
                 # What the hardware is for may work only on it.
                 answer = self._probe(call=True)
@@ -257,8 +258,13 @@ class _Run:
         told = []
         if self.moved_from:
             self.report(Progress("rollback", f"Moving back to `{self.moved_from}`"))
-            self.hub.set_hardware(self.space, self.moved_from, None)
-            told.append(f"The Space is back on `{self.moved_from}`")
+            try:
+                self.hub.set_hardware(self.space, self.moved_from, None)
+                told.append(f"The Space is back on `{self.moved_from}`")
+            except SpacehandError as refused:
+                told.append(
+                    f"It could NOT be moved back to `{self.moved_from}`: {refused.message}. It costs money"
+                )
         if restored := self._restore(commit):
             told.append(restored)
         error.hint = ". ".join([*told, *filter(None, [error.hint])]) or None

@@ -208,7 +208,12 @@ class SetHardware:
         return [Change("hardware", str(self.space), self.before, self.flavor)]
 
     def apply(self, hub: Hub) -> None:
-        hub.set_hardware(self.space, self.flavor, self.sleep_seconds)
+        if hub.runtime(self.space).requested_hardware != self.flavor:
+            hub.set_hardware(self.space, self.flavor, self.sleep_seconds)
+        elif (
+            self.sleep_seconds is not None
+        ):  # it was created there: moving again would restart it for nothing
+            hub.set_sleep(self.space, self.sleep_seconds)
 
 
 @dataclass(frozen=True, slots=True)
