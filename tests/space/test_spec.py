@@ -166,7 +166,8 @@ def test_settings_reach_the_front_matter(space):
         ('[hub]\nendpoint = "example.org"\n', 2, "starts with http"),
         ("variables = 3\n", 1, "must be a table"),
         ("[space\n", 1, "not valid TOML"),
-        ('[env.x]\nspacee = 1\n', 2, "Did you mean `space`?"),
+        ("[env.x]\nspacee = 1\n", 2, "Did you mean `space`?"),
+        ('[env.x.space]\nslep = "1h"\n', 2, "Did you mean `sleep`?"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_refused_with_its_line(space, toml, line, says):

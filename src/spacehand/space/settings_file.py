@@ -213,7 +213,24 @@ def _merge(
             into[name] = value
 
 
-def for_environment(document: Document, environment: str | None, known: Sequence[str]) -> list[Document]:
+Schema = Mapping[str, Sequence[str] | None]
+
+
+def check_names(settings: Table, schema: Schema) -> None:
+    """
+    Check that *settings* has only the tables of *schema*, and these only their own keys.
+
+    Raises:
+        ConfigError: something else is there.
+    """
+    settings.only(*schema)
+    for name, known in schema.items():
+        table = settings.table(name)
+        if known is not None:
+            table.only(*known)
+
+
+def for_environment(document: Document, environment: str | None, schema: Schema) -> list[Document]:
     """
     Return *document* without its ``[env]`` tables, then the one of *environment* as a document of its own.
 
@@ -227,7 +244,7 @@ def for_environment(document: Document, environment: str | None, known: Sequence
     for label, tables in environments.items():
         if not isinstance(tables, Mapping):
             raise ConfigError(f"`env.{label}` must be a table", where=document.where(("env", label)))
-        Table(("env", label), tables, _Origins(document)).only(*known)
+        check_names(merged([document]).table("env").table(label), schema)
     if environment is None:
         return [Document(base, document.where)]
     if environment not in environments:
@@ -239,14 +256,3 @@ def for_environment(document: Document, environment: str | None, known: Sequence
         )
     overlay = Document(environments[environment], lambda path: document.where(("env", environment, *path)))
     return [Document(base, document.where), overlay]
-
-
-class _Origins(dict[KeyPath, str]):
-    """The places of one document's keys, asked for as they are needed."""
-
-    def __init__(self, document: Document) -> None:
-        super().__init__()
-        self._document = document
-
-    def get(self, key: KeyPath, default: Any = None) -> Any:  # noqa: ARG002
-        return self._document.where(key)

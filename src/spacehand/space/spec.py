@@ -12,24 +12,41 @@ from spacehand.ids import RepoId, Visibility
 from spacehand.space import hardware as words
 from spacehand.space.front_matter import FrontMatter, check_fields
 from spacehand.space.secrets import Secret, check_name, secrets
-from spacehand.space.settings_file import Document, Table, for_environment, given, merged, settings_document
+from spacehand.space.settings_file import (
+    Document,
+    Table,
+    check_names,
+    for_environment,
+    given,
+    merged,
+    settings_document,
+)
 from spacehand.space.template import ModelFacts, engines_of, template
 
-_TABLES = ("hub", "model", "space", "variables", "secrets", "probe", "budget", "template")
-_SPACE_KEYS = (
-    "repo",
-    "template",
-    "sdk",
-    "title",
-    "hardware",
-    "sleep",
-    "visibility",
-    "vendor",
-    "volumes",
-    "exclude",
-    "engine",
-    "front_matter",
-)
+# Every table and what may stand in it; None where the author chooses the names.
+_SCHEMA: Mapping[str, Sequence[str] | None] = {
+    "hub": ("endpoint",),
+    "model": ("path", "repo"),
+    "space": (
+        "repo",
+        "template",
+        "sdk",
+        "title",
+        "hardware",
+        "sleep",
+        "visibility",
+        "vendor",
+        "volumes",
+        "exclude",
+        "engine",
+        "front_matter",
+    ),
+    "variables": None,
+    "secrets": None,
+    "probe": ("path", "api", "inputs", "expect", "timeout"),
+    "budget": ("monthly_usd", "action"),
+    "template": ("description", "engines"),
+}
 _PROBE_TIMEOUT = 60.0  # seconds
 
 
@@ -160,7 +177,7 @@ class _Loader:
         self.environment = environment
         self.author = folder
         own = settings_document(folder)
-        own_parts = for_environment(own, environment, _TABLES) if own else []
+        own_parts = for_environment(own, environment, _SCHEMA) if own else []
         if environment and not own:
             raise ConfigError(f"There is no environment `{environment}`: `{folder}` has no spacehand.toml")
         flags = given(overrides, "command line")
@@ -179,11 +196,8 @@ class _Loader:
 
     def spec(self) -> SpaceSpec:
         table = self.table
-        table.only(*_TABLES)
+        check_names(table, _SCHEMA)
         space, hub, model = table.table("space"), table.table("hub"), table.table("model")
-        space.only(*_SPACE_KEYS)
-        hub.only("endpoint")
-        model.only("path", "repo")
         front_matter = self._front_matter(space)
         return SpaceSpec(
             folder=self.folder,
@@ -309,7 +323,6 @@ def _volume(space: Table, item: object) -> Volume:
 
 
 def _probe(table: Table) -> ProbeSpec:
-    table.only("path", "api", "inputs", "expect", "timeout")
     path, api = table.text("path") or "/", table.text("api")
     for name, value in (("path", path), ("api", api)):
         if value is not None and not value.startswith("/"):
@@ -336,7 +349,6 @@ def _expect(probe: Table) -> Expect | None:
 
 
 def _budget(table: Table) -> Budget | None:
-    table.only("monthly_usd", "action")
     if not table.values:
         return None
     usd = table.values.get("monthly_usd")

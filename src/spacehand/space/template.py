@@ -92,7 +92,6 @@ def template_names() -> tuple[str, ...]:
 
 def engines_of(table: Table) -> dict[str, tuple[str, ...]]:
     """Return the ``engines`` of a ``[template]`` table: engine name to the kinds of model it serves."""
-    table.only("description", "engines")
     engines = table.table("engines")
     return {name: engines.texts(name) for name in engines.values}
 
