@@ -60,6 +60,7 @@ def local_hub() -> Iterator[BenchHub]:
         with subprocess.Popen([*command, "--owner", "bench"], stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             url = process.stdout.readline().strip()
-            yield BenchHub(url, (data / "token").read_text().strip(), process.pid, data)
-            process.terminate()
-            process.wait(60)
+            try:
+                yield BenchHub(url, (data / "token").read_text().strip(), process.pid, data)
+            finally:
+                process.terminate()  # leaving the block waits for its end

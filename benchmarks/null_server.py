@@ -1,7 +1,7 @@
 """
 A server that says what the official client needs to hear, drops all it is sent, and sends zeros.
 
-It is the floor for a transfer: what the client itself, loopback and an HTTP server in Python cost. No disk, no hash.
+It is the floor for a transfer: what the client, loopback and an HTTP server in Python cost. No disk, no hash.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import uvicorn
 
 CHUNK = 65536  # bytes of a zero chunk, before its header of 8
 CHUNKS = 1023  # in one xorb, so that it stays below 64 MiB
-XORB = (bytes([0]) + CHUNK.to_bytes(3, "little") + b"\0" + CHUNK.to_bytes(3, "little") + bytes(CHUNK)) * CHUNKS
+_SIZE = CHUNK.to_bytes(3, "little")
+XORB = (b"\0" + _SIZE + b"\0" + _SIZE + bytes(CHUNK)) * CHUNKS
 FILE_HASH = "f" * 64
 SHA256 = "a" * 64
 COMMIT = "c" * 40
@@ -89,7 +90,6 @@ class NullServer:
             )
             name = f"{number:064x}"
             span = {"start": chunks.start, "end": chunks.stop}
-            # The file's last chunk is sent short of nothing: its end lies in the padding of the last xorb.
             terms.append({"hash": name, "unpacked_length": len(chunks) * CHUNK, "range": span})
             stored = {"start": chunks.start * (CHUNK + 8), "end": chunks.stop * (CHUNK + 8) - 1}
             fetch[name] = [{"range": span, "url": f"{self.url}/cas/xorb/{name}", "url_range": stored}]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import httpx2 as httpx
 import pytest
@@ -222,6 +225,34 @@ def test_upload_cut_off_leaves_nothing(local_hub: HubProcess, repo: str) -> None
     # The next request on a fresh connection is answered after the Hub has noticed.
     assert httpx.put(url, content=content).status_code == 200
     assert not [path for path in (local_hub.data / "incoming").iterdir() if path.stat().st_size == 1_500_000]
+
+
+def test_kill_in_the_middle_of_an_upload_leaves_nothing(fresh_hub: HubProcess) -> None:
+    """
+    A Hub that was killed while it wrote a file starts without it, and takes it when it is sent again.
+    """
+    api = fresh_hub.start().api
+    repo = api.create_repo("thing").repo_id
+    content = os.urandom(4_000_000)
+    sha256 = hashlib.sha256(content).hexdigest()
+    token = fresh_hub.token
+    url = address(batch(fresh_hub, repo, "upload", sha256, len(content), token=token), "upload")
+    target = urlsplit(url)
+    incoming = fresh_hub.data / "incoming"
+
+    with socket.create_connection((target.hostname, target.port)) as wire:
+        head = f"PUT {target.path}?{target.query} HTTP/1.1\r\nHost: {target.netloc}\r\n"
+        wire.sendall(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content[:3_000_000])
+        deadline = time.monotonic() + 30
+        while not any(path.stat().st_size for path in incoming.iterdir()):
+            assert time.monotonic() < deadline, "the Hub wrote nothing"
+        fresh_hub.kill()
+    fresh_hub.start()
+
+    assert not list(incoming.iterdir())
+    answer = batch(fresh_hub, repo, "download", sha256, len(content), token=token)
+    assert answer.json()["objects"][0]["error"]["code"] == 404
+    assert httpx.put(url, content=content).status_code == 200
 
 
 @pytest.mark.gitlfs
