@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
 import threading
@@ -15,6 +14,9 @@ if TYPE_CHECKING:
 
     from spacehand.localhub.repos.store import Repo
     from spacehand.localhub.spaces.store import Spaces
+
+_LAST_WORDS_SECONDS = 0.2
+_HANG_UP_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -146,13 +148,19 @@ class _Protocols:
         return made
 
     async def close(self) -> None:
+        """Let requests under way end for a moment; then hang up, and each ends as if its caller had left."""
         for connection in list(self._state.connections):
             connection.shutdown()
-        tasks = list(self._state.tasks)
-        for task in tasks:
+        await self._ended(_LAST_WORDS_SECONDS)
+        for connection in list(self._state.connections):
+            connection.transport.abort()
+        await self._ended(_HANG_UP_SECONDS)
+        for task in list(self._state.tasks):
             task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _ended(self, within: float) -> None:
+        if self._state.tasks:
+            await asyncio.wait(list(self._state.tasks), timeout=within)
 
 
 def _bind(port: int) -> socket.socket:
