@@ -252,7 +252,6 @@ async def echo_socket(request: web.Request) -> web.WebSocketResponse:
             await app.send_str(message.data)
         else:
             await app.send_bytes(message.data)
-    request.app["closed with"] = app.close_code
     return app
 
 
@@ -681,6 +680,68 @@ def test_last_request_is_told(tmp_path: Path) -> None:
             assert before <= last <= time.time()
 
     run(story())
+
+
+def test_a_space_with_a_visitor_is_never_idle(tmp_path: Path) -> None:
+    """
+    A stream that began long ago counts as a request of this moment, for as long as it lasts.
+    """
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def long(_request: web.Request) -> web.Response:
+        begun.set()
+        await go_on.wait()
+        return web.Response()
+
+    async def story() -> None:
+        async with open_door(tmp_path) as door:
+            repo = door.space()
+            address = await door.app(handler=long)
+            door.gateway.serve(repo, address)
+            visit = asyncio.create_task(door.get(repo))
+            await begun.wait()
+            first = door.gateway.last_request(repo)
+            second = door.gateway.last_request(repo)
+            assert first is not None
+            assert second is not None
+            assert first < second
+            go_on.set()
+            await visit
+            assert await door.gateway.drained(address, within=5)
+            assert door.gateway.last_request(repo) == door.gateway.last_request(repo)
+
+    run(story())
+
+
+def test_stopping_hangs_up_without_a_fuss(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    Streams and WebSockets that are open when the Hub stops end at once, and no stack trace is logged.
+    """
+    opened = asyncio.Event()
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        await answer.write(b"x")
+        opened.set()
+        await asyncio.Event().wait()
+        return answer
+
+    async def story() -> None:
+        async with open_door(tmp_path) as door:
+            stream, sockets = door.space("stream"), door.space("sockets")
+            door.gateway.serve(stream, await door.app("stream", endless))
+            door.gateway.serve(sockets, await door.app("sockets", echo_socket))
+            visitor = await door.client.ws_connect(door.url(sockets))
+            async with door.client.get(door.url(stream)) as answer:
+                await opened.wait()
+                await door.gateway.stop()
+                with pytest.raises(aiohttp.ClientError):
+                    await answer.read()
+            assert (await visitor.receive()).type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.ERROR)
+
+    run(story())
+    assert caplog.records == []
 
 
 def test_an_unknown_address_has_nothing_under_way(tmp_path: Path) -> None:

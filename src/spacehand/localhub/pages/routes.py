@@ -150,7 +150,7 @@ def _space(request: Request) -> tuple[Repo, dict[str, Any]]:
         "words": _WORDS,
         "sdk": hub.runner.describe(repo)["sdk"],
         "fidelity": own.get("fidelity"),
-        "differences": [*own.get("differences", []), *hub.gateway.differences(repo)],
+        "differences": own.get("differences", []),
         "serving": own.get("serving") or runtime.get("sha"),
         "colors": _colors(card),
         "app_url": hub.gateway.app_url(repo),

@@ -150,8 +150,15 @@ class Gateway:
         return True
 
     def last_request(self, repo: Repo) -> float | None:
-        """Return when a request last began or ended (unix time), or None when there was none yet."""
-        return self._door(repo).last_request
+        """
+        Return when a request last began or ended (unix time), or None when there was none yet.
+
+        While one is under way, be it a stream that has run for days, that is now.
+        """
+        door = self._door(repo)
+        if door.replica is not None and door.replica.in_flight:
+            return time.time()
+        return door.last_request
 
     def app_url(self, repo: Repo) -> str:
         """Return the Space's own loopback URL, which stays the same; it listens from now on."""
@@ -244,6 +251,9 @@ class Gateway:
             try:
                 # Shielded: a visitor who gives up must not stop the app from waking for the others.
                 await asyncio.shield(waking)
+            except asyncio.CancelledError:
+                if not waking.cancelled():  # this visitor gave up; otherwise the Hub is stopping
+                    raise
             finally:
                 if waking.done() and door.waking is waking:
                     door.waking = None
