@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ class _Parts:
     body: regions.Body
     record: regions.Record | None
     digest: str
+    keys: Mapping[str, Any] = field(default_factory=dict)  # that a new README in the folder brings
 
     @classmethod
     def of(cls, text: str) -> _Parts:
@@ -73,17 +74,17 @@ def build(
     folder = _Parts.of(folder_readme) if folder_readme is not None else None
     remote = _Parts.of(remote_readme) if remote_readme is not None else None
     old, notes = _base(folder, remote)
-    record = old.record or (remote.record if remote else None)
+    known = old.record.blocks if old.record else ()
     fences = [regions.fenced(name, text) for name, text in _untitled(blocks, old.body).items()]
-    body, kept = regions.merge(_with_edits(old, remote), fences, known=record.blocks if record else ())
+    body, kept = regions.merge(old.body, fences, known=known)
     notes += [f"The card's section `{name}` was edited by hand and is left as it is" for name in kept]
     written = regions.Record(
         blocks=tuple(block.name for block in fences),
         header={key: header.fingerprint(value) for key, value in keys.items()},
-        folder=folder.digest if folder else record.folder if record else "",
+        folder=folder.digest if folder else old.record.folder if old.record else "",
         outside=regions.digest(regions.outside(body)),
     )
-    top = header.merge(old.header, keys, record.header if record else None)
+    top = header.merge(old.header, {**keys, **old.keys}, old.record.header if old.record else None)
     return Card(f"{top}\n{regions.write(body)}\n{written}\n".lstrip("\n"), tuple(notes))
 
 
@@ -108,34 +109,37 @@ _OLD_METRICS = {"train_loss": "training_loss", "eval_loss": "validation_loss", "
 
 
 def _base(folder: _Parts | None, remote: _Parts | None) -> tuple[_Parts, list[str]]:
-    """Return the README whose text outside the blocks is kept."""
+    """Return the README whose words are kept, and what to tell about it."""
     if remote is None:
         return folder or _Parts("", [], None, ""), []
     if folder is None or (remote.record and remote.record.folder == folder.digest):
         return remote, []
-    untouched = not remote.body or (
-        remote.record is not None and remote.record.outside == regions.digest(regions.outside(remote.body))
-    )
-    if untouched:
-        return replace(folder, record=remote.record), []
-    if regions.outside(remote.body).strip() == regions.outside(folder.body).strip():
+    words = regions.outside(remote.body)
+    if not remote.body or (remote.record and remote.record.outside == regions.digest(words)):
+        return _replaced(remote, folder), []
+    if words.strip() == regions.outside(folder.body).strip():
         return remote, []
     return remote, [
         "`README.md` on the Hub was edited by hand and is kept; the one in the folder was not used"
     ]
 
 
-def _with_edits(old: _Parts, remote: _Parts | None) -> regions.Body:
-    """Return the body of *old* with the blocks that were edited on the Hub."""
-    edited = {
-        piece.name: piece
-        for piece in (remote.body if remote else ())
-        if isinstance(piece, regions.Fenced) and piece.is_edited
+def _replaced(remote: _Parts, folder: _Parts) -> _Parts:
+    """Return the card on the Hub with the words, and the person's keys, of the folder's new README."""
+    ours = folder.record.header if folder.record else {}
+    keys = {
+        key: value
+        for key, value in header.parse(folder.header).items()
+        if header.fingerprint(value) != ours.get(key)
     }
-    body: regions.Body = [
-        edited.pop(piece.name, piece) if isinstance(piece, regions.Fenced) else piece for piece in old.body
-    ]
-    return [*body, *edited.values()]
+    blocks = [piece for piece in remote.body if isinstance(piece, regions.Fenced)]
+    record = remote.record
+    if record is not None:
+        there = header.parse(remote.header)
+        replaceable = {key: header.fingerprint(there[key]) for key in keys if key in there}
+        record = replace(record, header={**record.header, **replaceable})
+    words = [piece for piece in folder.body if isinstance(piece, str)]
+    return replace(remote, body=[*words, *blocks], record=record, keys=keys)
 
 
 def _untitled(blocks: Mapping[str, str], body: regions.Body) -> dict[str, str]:
@@ -155,7 +159,7 @@ def _render(
     if template is not None and template.suffix != ".j2" and legacy.is_legacy(source):
         keys, body = _render_legacy(source, older_names(facts, given), where)
         return keys or header.header(facts), {"card": body.strip()}
-    own_keys, blocks = native.render(facts, source, given, where=where)
+    own_keys, blocks = native.render(facts, source, given, where=where, trim=template is None)
     return header.header(facts) if own_keys is None else own_keys, blocks
 
 

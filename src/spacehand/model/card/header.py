@@ -18,6 +18,10 @@ from spacehand.model.card import licenses
 from spacehand.model.card.escape import clean
 from spacehand.model.card.facts import Facts, is_hub_id
 
+# What no version of YAML takes for anything but a text; all else is quoted.
+_PLAIN = re.compile(r"[A-Za-z](?:[A-Za-z0-9 _./()-]*[A-Za-z0-9_)])?")
+_MARK = "spacehandmark"
+_YAML_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*|multilingual|code")
 # Measured on held-out data, by the names trainers give; what is measured on the training data is no result.
 _METRIC = re.compile(r"(?:(?:eval|test|val|validation|predict)_)?(?P<type>[a-z0-9_.@-]+)")
@@ -70,9 +74,7 @@ def dump(keys: Mapping[str, Any]) -> str:
     text = yaml.safe_dump(
         _marked(keys, odd), sort_keys=False, allow_unicode=True, width=math.inf, default_flow_style=False
     )
-    for mark, value in odd.items():
-        text = text.replace(mark, _quoted(value))
-    return f"---\n{text}---\n"
+    return f"---\n{_unmarked(text, odd)}---\n"
 
 
 def split(text: str) -> tuple[str, str]:
@@ -164,10 +166,7 @@ def _rewrite(old: str, wanted: Mapping[str, Any]) -> str:
             tree[key] = _marked(value, odd)
     out = io.StringIO()
     editor.dump(tree, out)
-    text = out.getvalue()
-    for mark, value in odd.items():
-        text = text.replace(mark, _quoted(value))
-    return f"---\n{text.rstrip()}\n---\n"
+    return f"---\n{_unmarked(out.getvalue(), odd).rstrip()}\n---\n"
 
 
 def _invalid(problem: str, where: str) -> FrontMatterError:
@@ -179,19 +178,23 @@ def _invalid(problem: str, where: str) -> FrontMatterError:
 
 
 def _marked(value: Any, odd: dict[str, str]) -> Any:
-    """Return *value* with a plain word for each text that YAML would spread over lines, or has braces."""
+    """Return *value* with a plain word for each text that some YAML might read as anything but itself."""
     if isinstance(value, Mapping):
         return {str(key): _marked(inner, odd) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_marked(inner, odd) for inner in value]
     if not isinstance(value, str):
         return value
-    value = "".join(letter for letter in value if not 0xD800 <= ord(letter) <= 0xDFFF)
-    if value.isprintable() and "{{" not in value and "{%" not in value:
+    if _PLAIN.fullmatch(value) and value.lower() not in _YAML_WORDS and _MARK not in value:
         return value
-    mark = f"spacehand0{len(odd)}mark{hashlib.sha256(value.encode()).hexdigest()[:16]}"
-    odd[mark] = value
+    mark = f"{_MARK}{len(odd)}x"
+    odd[mark] = "".join(letter for letter in value if not 0xD800 <= ord(letter) <= 0xDFFF)
     return mark
+
+
+def _unmarked(text: str, odd: Mapping[str, str]) -> str:
+    # An editor that keeps quotes puts them around the mark where the value before had them.
+    return re.sub(rf"([\"']?)({_MARK}[0-9]+x)\1", lambda match: _quoted(odd[match[2]]), text)
 
 
 def _quoted(value: str) -> str:

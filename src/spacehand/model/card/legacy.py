@@ -108,7 +108,7 @@ def _take(stack: list[_Block], tag: str, where: str, line: int) -> None:
         if stack[-1].word != closed[1]:
             raise ConfigError(f"`{{{{/{closed[1]}}}}}` closes nothing", where=where)
         stack.pop()
-    elif output := _OUTPUT.fullmatch(tag):
+    elif tag != "else" and (output := _OUTPUT.fullmatch(tag)):
         default = output["default"]
         stack[-1].add(_Output(output["name"], None if default is None else default.strip("'\"")))
     else:

@@ -7,6 +7,7 @@ that nobody gave is false in a condition, and an error where it would be printed
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -34,10 +35,12 @@ _OLDER = older_names(Facts(repo="", title=""), {}).keys()
 
 
 def render(
-    facts: Facts, source: str, given: Mapping[str, Any], *, where: str
+    facts: Facts, source: str, given: Mapping[str, Any], *, where: str, trim: bool = False
 ) -> tuple[dict[str, Any] | None, dict[str, str]]:
     """
     Return the keys of the template's own header (None: it has none), and the text of each region.
+
+    With *trim* a line that holds nothing but a tag leaves no line, as Jinja's `trim_blocks` does.
 
     Raises:
         ConfigError: the template is wrong, or prints what nobody said.
@@ -48,7 +51,7 @@ def render(
     context = _context(facts, given)
     try:
         keys = placeholders.keys(lambda show: _header(top, context, show), where) if top else None
-        texts = _regions(_environment(), body, context)
+        texts = _regions(body, context, trim=trim)
     except TemplateSyntaxError as error:
         said = f"The card template is wrong: {error.message}"
         raise ConfigError(said, where=f"{where}:{error.lineno}") from error
@@ -64,14 +67,14 @@ def render(
     return keys, {name: text for name, text in tidy.items() if text}
 
 
-def _environment() -> Environment:
+def _environment(*, trim: bool = False) -> Environment:
     from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     environment = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        trim_blocks=trim,
+        lstrip_blocks=trim,
         keep_trailing_newline=True,
         # What no filter has made harmless is at least neither a template nor a fence.
         finalize=lambda value: prose(value) if isinstance(value, str) else value,
@@ -89,7 +92,9 @@ def _header(top: str, context: Mapping[str, Any], show: Callable[[Any], str]) ->
     return _environment().overlay(finalize=mark).from_string(top).render(context)
 
 
-def _regions(environment: Environment, body: str, context: Mapping[str, Any]) -> dict[str, str]:
+@functools.lru_cache(maxsize=4)
+def _compiled(body: str, *, trim: bool) -> tuple[Template, bool]:
+    """Return the template, and whether it is made of blocks and nothing else."""
     from jinja2 import nodes
 
     def is_blank(node: nodes.Node) -> bool:
@@ -97,8 +102,16 @@ def _regions(environment: Environment, body: str, context: Mapping[str, Any]) ->
             isinstance(part, nodes.TemplateData) and not part.data.strip() for part in node.nodes
         )
 
-    template = environment.from_string(body)
-    if all(isinstance(node, nodes.Block) or is_blank(node) for node in environment.parse(body).body):
+    environment = _environment(trim=trim)
+    parsed = environment.parse(body).body
+    return environment.from_string(body), all(
+        isinstance(node, nodes.Block) or is_blank(node) for node in parsed
+    )
+
+
+def _regions(body: str, context: Mapping[str, Any], *, trim: bool) -> dict[str, str]:
+    template, is_blocks = _compiled(body, trim=trim)
+    if is_blocks:
         return {name: _block(template, name, context) for name in template.blocks}
     return {"card": template.render(context)}
 
