@@ -15,6 +15,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from spacehand.localhub.errors import HubError
+
 _BLOCK = 256 * 1024  # bytes
 
 
@@ -39,9 +41,16 @@ class GitCall:
 
 
 async def output(call: GitCall) -> bytes:
-    """Return all that the process says, for short things."""
+    """
+    Return all that the process says, for short things.
+
+    Raises:
+        HubError: 500, git failed; why is in the server's log.
+    """
     process = await call.start()
     said, _nothing = await process.communicate()
+    if process.returncode:
+        raise HubError(500, f"git ended with {process.returncode}")
     return said
 
 
