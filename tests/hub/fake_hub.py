@@ -89,7 +89,9 @@ class FakeHub:
     at: `calls`, `uploaded`, `repo(...)`, `space(...)`.
     """
 
-    def __init__(self, owner: str = "ada", *, pays: bool = True, can_write: bool = True) -> None:
+    def __init__(
+        self, owner: str = "ada", *, pays: bool = True, can_write: bool = True, digests: Digests | None = None
+    ) -> None:
         self.owner = owner
         self.pays = pays
         self.can_write = can_write
@@ -101,7 +103,7 @@ class FakeHub:
         self._repos: dict[tuple[RepoKind, str], Repo] = {}
         self._spaces: dict[str, Space] = {}
         self._large: set[str] = set()  # sha256 of what came as LFS: uploaded once, whatever the repository
-        self._digests = Digests()
+        self._digests = digests or Digests()
         self._ids = itertools.count(1)
 
     # What tests look at
@@ -129,6 +131,10 @@ class FakeHub:
     @property
     def endpoint(self) -> str:
         return "http://127.0.0.1:7870"
+
+    @property
+    def identity(self) -> str:
+        return self.endpoint
 
     def whoami(self) -> Account:
         self._called("whoami")
