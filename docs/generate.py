@@ -65,7 +65,7 @@ def _coverage() -> str:
         if not isinstance(route, Route | WebSocketRoute):
             continue
         methods = ", ".join(sorted((getattr(route, "methods", None) or {"WS"}) - {"HEAD"}))
-        first = (inspect.getdoc(_handler(route)) or "").partition("\n")[0]
+        first = (inspect.getdoc(_handler(route)) or "").partition("\n")[0].replace("|", "\\|")
         rows.append(f"| {methods} | `{route.path}` | {first} |")
     head = (
         "# What the local Hub answers\n\n"

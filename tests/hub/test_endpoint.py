@@ -68,6 +68,13 @@ def test_no_local_hub_was_ever_started(tmp_path: Path) -> None:
     )
 
 
+def test_a_token_given_with_the_local_address_is_used(data: Path) -> None:
+    """HF_ENDPOINT and HF_TOKEN belong together, also when they name the local Hub."""
+    environ = {"HF_ENDPOINT": "http://127.0.0.1:7999", "HF_TOKEN": HF_TOKEN}
+
+    assert choose(data=data, environ=environ).token == HF_TOKEN
+
+
 def test_hf_is_huggingface(data: Path) -> None:
     """`hf` and the address mean the same."""
     environ = {"HF_TOKEN": HF_TOKEN}

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from spacehand.hub.remote import RemoteHub
     from spacehand.localhub.server import Running
 
+LOCAL = "local"  # how history names the Hub of this machine, whatever its port
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:
@@ -54,7 +56,7 @@ def connect(
     started = _start_if_needed(target, any_python=any_python)
     if started is not None:
         target = choose(to, settings=settings)
-    hub = RemoteHub(target.endpoint, target.token)
+    hub = RemoteHub(target.endpoint, target.token, identity=LOCAL if target.is_local else None)
     try:
         account = hub.whoami().name
     except Exception:

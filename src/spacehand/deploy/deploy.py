@@ -133,7 +133,7 @@ def deploy(
         if decided.drift and choices.on_drift is OnDrift.REFUSE:
             raise drifting.refuse(decided.space, decided.drift)
         review(decided)
-        history.see_prices(hub.endpoint, decided.prices, at=timing.clock())
+        history.see_prices(hub.identity, decided.prices, at=timing.clock())
         headers = hub.app_headers() if spec.visibility is Visibility.PRIVATE else {}
         proof = prover or Probe.from_spec(spec.probe, folder.folder, headers)
         run = _Run(decided, choices, folder, hub, history, proof, report, timing)
@@ -166,7 +166,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.space = self.plan.space
-        self.key = SpaceKey(self.hub.endpoint, self.space)
+        self.key = SpaceKey(self.hub.identity, self.space)
         self.began = self.timing.now()
 
     def unchanged(self) -> Deployed:

@@ -150,7 +150,7 @@ class _Planner:
         self.built, self.spec, self.space, self.hub = built, spec, space, hub
         self.digests, self.choices = digests, choices
         self.present = Present.of(hub, space)
-        last = history.last_release(SpaceKey(hub.endpoint, space))
+        last = history.last_release(SpaceKey(hub.identity, space))
         self.last = last if self.present else None  # a Space deleted in between starts afresh
         self.flavors = {flavor.name: flavor for flavor in hub.flavors()}
         self.notes: list[str] = []
@@ -324,7 +324,7 @@ class _Planner:
 
     def _release(self, variables: Mapping[str, str], adopted: tuple[str, ...]) -> Release:
         return Release(
-            endpoint=self.hub.endpoint,
+            endpoint=self.hub.identity,
             space=str(self.space),
             revision=self.present.head if self.present else "",
             variables=dict(variables),

@@ -95,7 +95,7 @@ class _Watcher:
         self.hub, self.space, self.awaited = hub, space, awaited
         self.history, self.report = history, report
         self.now, self.sleep, self.clock = now, sleep, clock
-        self.key = SpaceKey(hub.endpoint, space)
+        self.key = SpaceKey(hub.identity, space)
         self.started = now()
         self.moved = False  # something has happened since the watch began
         self.revived = False

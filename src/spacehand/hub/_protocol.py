@@ -110,6 +110,11 @@ class Hub(Protocol):
         """The Hub's address without a trailing slash."""
         ...
 
+    @property
+    def identity(self) -> str:
+        """The name under which history keeps this Hub: its address, or ``local``, whose port may change."""
+        ...
+
     def whoami(self) -> Account: ...
 
     def head(self, kind: RepoKind, repo: RepoId) -> str | None:

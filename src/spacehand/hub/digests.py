@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sqlite3
@@ -105,8 +106,11 @@ class Digests:
 
     def _recall(self, name: str, status: os.stat_result) -> Digest | None:
         query = "SELECT size, mtime_ns, ctime_ns, inode, sha256, git_oid FROM digest WHERE path = ?"
-        with self._lock:
-            row = self._database.execute(query, (os.fsencode(name),)).fetchone()
+        try:
+            with self._lock:
+                row = self._database.execute(query, (os.fsencode(name),)).fetchone()
+        except sqlite3.OperationalError:
+            return None  # locked by another process, or no longer there: reading the file is always right
         if row is None or tuple(row[:4]) != _mark(status):
             return None
         return Digest(row[0], row[4], row[5])
@@ -129,7 +133,8 @@ class Digests:
 
     def _remember(self, name: str, status: os.stat_result, found: Digest) -> None:
         row = (os.fsencode(name), *_mark(status), found.sha256, found.git_oid)
-        with self._lock, self._database:
+        # A full disk, or a lock, costs the memory of this file and nothing else.
+        with contextlib.suppress(sqlite3.OperationalError), self._lock, self._database:
             self._database.execute("INSERT OR REPLACE INTO digest VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
 

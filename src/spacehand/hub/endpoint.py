@@ -82,7 +82,7 @@ def _target(word: str, by: str, data: Path, environ: Mapping[str, str]) -> Targe
         return _local(data, by)
     endpoint = _address(word, by)
     if _same(endpoint, running_at(data) or LOCAL):
-        return _local(data, by, endpoint, environ.get("HF_TOKEN"))
+        return _local(data, by, endpoint, environ.get("HF_TOKEN") if by == "HF_ENDPOINT" else None)
     if endpoint == HUGGING_FACE:
         return Target(endpoint, _login(environ), is_local=False, chosen_by=by)
     # The stored login belongs to huggingface.co and is never sent elsewhere.
@@ -100,9 +100,10 @@ def _address(word: str, by: str) -> str:
     return word.rstrip("/")
 
 
-def _local(data: Path, by: str, endpoint: str | None = None, fallback: str | None = None) -> Target:
+def _local(data: Path, by: str, endpoint: str | None = None, given: str | None = None) -> Target:
+    """Return the Hub of this machine; a token *given* together with its address comes before its own."""
     address = running_at(data) or endpoint or LOCAL
-    return Target(address, _local_token(data) or fallback, is_local=True, chosen_by=by, data=data)
+    return Target(address, given or _local_token(data), is_local=True, chosen_by=by, data=data)
 
 
 def _local_token(data: Path) -> str | None:

@@ -59,9 +59,11 @@ class RemoteHub:
         endpoint: str,
         token: str | None = None,
         *,
+        identity: str | None = None,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._identity = identity
         self._endpoint = endpoint.rstrip("/")
         self._token = token
         self._now = now
@@ -73,6 +75,10 @@ class RemoteHub:
     @property
     def endpoint(self) -> str:
         return self._endpoint
+
+    @property
+    def identity(self) -> str:
+        return self._identity or self._endpoint
 
     def app_headers(self) -> dict[str, str]:
         """Return what a request to a private Space's own address must carry."""
