@@ -66,6 +66,7 @@ class HubServer(uvicorn.Server):
             loop="uvloop",
             http="httptools",
             ws="websockets-sansio",
+            ws_max_size=1 << 30,  # bytes; a Space's own business
             log_level="warning",
             access_log=False,
             date_header=False,  # ours is accurate

@@ -86,8 +86,11 @@ class ScriptedRunner:
         self.told.append(("logs", kind))
         for line in self.lines:
             yield line
-        if not self.ended:
-            await asyncio.Event().wait()
+        try:
+            if not self.ended:
+                await asyncio.Event().wait()
+        finally:
+            self.told.append(("left", kind))
 
     async def events(self, repo: Repo) -> AsyncIterator[dict[str, Any]]:
         while True:

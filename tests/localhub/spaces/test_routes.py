@@ -307,7 +307,7 @@ def test_logs_that_are_not_followed_come_complete(scripted: ScriptedHub) -> None
     space = scripted.space()
     lines = list(scripted.api.fetch_space_logs(space, build=True))
     assert lines == [f"line {i}\n" for i in range(500)]
-    assert scripted.runner.told == [("logs", "build")]
+    assert scripted.runner.told == [("logs", "build"), ("left", "build")]
 
 
 def test_logs_that_are_not_followed_end_at_the_first_later_line(scripted: ScriptedHub) -> None:
@@ -317,7 +317,7 @@ def test_logs_that_are_not_followed_end_at_the_first_later_line(scripted: Script
     scripted.runner.lines = [LogEntry("before\n", now()), LogEntry("after\n", from_unix(time.time() + 60))]
     space = scripted.space()
     assert list(scripted.api.fetch_space_logs(space)) == ["before\n"]
-    assert scripted.runner.told == [("logs", "run")]
+    assert scripted.runner.told[0] == ("logs", "run")
 
 
 def test_tail_sends_the_last_lines_first(scripted: ScriptedHub) -> None:
@@ -334,6 +334,20 @@ def test_tail_sends_the_last_lines_first(scripted: ScriptedHub) -> None:
             if (line := next(events)).startswith("data: {"):
                 seen.append(json.loads(line.removeprefix("data: "))["data"])
     assert seen == ["line 497\n", "line 498\n", "line 499\n"]
+
+
+def test_a_reader_who_leaves_is_forgotten(scripted: ScriptedHub) -> None:
+    """
+    The runner's side of a followed log ends when its reader closes the connection.
+    """
+    scripted.runner.lines = [LogEntry("line\n", now())]
+    space = scripted.space()
+    with stream(scripted, f"{space}/logs/run") as answer:
+        next(answer.iter_lines())
+    deadline = time.monotonic() + 10
+    while ("left", "run") not in scripted.runner.told:
+        assert time.monotonic() < deadline
+        scripted.api.get_space_runtime(space)
 
 
 def test_events_tell_each_change(scripted: ScriptedHub) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -247,6 +247,9 @@ async def _tail(items: AsyncIterator[Any], last: int | None) -> AsyncIterator[An
                 kept.append(item)
     finally:
         pending.cancel()
+        await asyncio.gather(pending, return_exceptions=True)
+        if isinstance(items, AsyncGenerator):
+            await items.aclose()  # the runner need not ring for somebody who left
 
 
 # Who may
