@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,3 +123,24 @@ def test_layer_is_installed_once_and_compiled_after_the_first_start(hub: HubProc
 
 def _compiled(layer: Path) -> bool:
     return (layer / "compiled").exists()
+
+
+@pytest.mark.slow
+def test_kill_at_any_moment_leaves_no_orphan_and_no_wrong_stage(hub: HubProcess):
+    """
+    However the Hub is killed while it builds, starts or swaps: its processes end with it, and the newest
+    commit is what runs after the next start.
+    """
+    chance = random.Random(7)  # noqa: S311 - repeatable, not secret
+    hub.api.create_repo("ada/demo", repo_type="space", space_sdk="gradio")
+    for number in range(12):
+        sha = push(hub.api, "ada/demo", app_py=APP.format(said=str(number)))
+        time.sleep(chance.uniform(0, 8))
+        family = psutil.Process(hub.pid).children(recursive=True)
+        hub.kill()
+        assert psutil.wait_procs(family, timeout=15)[1] == []
+        hub.start()
+        if number % 3 == 2:  # in between, the next kill meets a Hub that is still coming back
+            assert wait(hub.api, "ada/demo", sha=sha)["stage"] == "RUNNING"
+            host = hub.api.space_info("ada/demo").host
+            assert Client(host, verbose=False).predict("n", api_name="/say") == f"n {number}"

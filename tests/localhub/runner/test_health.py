@@ -76,7 +76,7 @@ def test_helper_that_listens_while_the_app_works_is_no_wrong_port():
     """
     An app that opens a helper's port first and is busy loading is waited for.
     """
-    message, seconds = lost(QuietApp([{Listener("127.0.0.1", 6379)}], cpu=0.09), limit=60)
+    message, seconds = lost(QuietApp([{Listener("127.0.0.1", 6379)}], cpu=0.4), limit=60)
     assert message.startswith("Launch timed out")
     assert seconds >= 60
 

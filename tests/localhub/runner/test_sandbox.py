@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,7 @@ from tests.localhub.runner.conftest import Stand, ask, server
 
 from spacehand.localhub.runner.engines._protocol import HubAccess, Listener
 from spacehand.localhub.runner.engines.sandbox import SandboxEngine
+from spacehand.localhub.runner.interpreter import available
 from spacehand.localhub.store.place import Place
 
 pytestmark = pytest.mark.sandbox
@@ -203,6 +205,20 @@ def test_exit_code_and_last_words_come_out(stand: Stand):
     assert stand.lines == ["bye"]
 
 
+def test_killed_app_is_137(stand: Stand):
+    """
+    The app killed from outside, as for its memory, ends the whole sandbox with exit code 137.
+    """
+
+    async def scenario() -> int:
+        app = await stand.start(server())
+        await ask(app)
+        app.kill()
+        return await app.wait()
+
+    assert asyncio.run(scenario()) == 137
+
+
 def test_stop_ends_the_app_and_what_it_started(stand: Stand):
     """
     After stop nothing of the app is left, not even a child in a session of its own that ignores SIGTERM.
@@ -226,3 +242,20 @@ subprocess.Popen([sys.executable, "-c", child], start_new_session=True)
     before, after = asyncio.run(scenario())
     assert len(before) >= 4
     assert after == []
+
+
+def test_every_python_of_this_machine_carries_the_relay(stand: Stand):
+    """
+    The relay runs under the Space's own Python, whichever of those here it is, and loses no early byte.
+    """
+
+    async def scenario() -> None:
+        newest = {one.minor: one for one in available()}
+        for interpreter in newest.values():
+            spec = replace(stand.spec(server()), interpreter=interpreter)
+            app = await stand.engine.start(spec, stand.lines.append)
+            assert await ask(app) == "hello", interpreter
+            await app.stop()
+
+    asyncio.run(scenario())
+    assert not [line for line in stand.lines if "Traceback" in line]

@@ -29,7 +29,7 @@ from spacehand.localhub.store.place import Place
 from spacehand.stage import Stage
 
 README = "---\ntitle: Demo\nsdk: gradio\nsdk_version: 6.31.0\n{more}---\n"
-QUICK = Pace(between_looks=0.02, between_answers=0.1, wrong_listener=0.5)
+QUICK = Pace(between_looks=0.02, between_answers=0.1, between_port_looks=0.05, wrong_listener=0.5)
 
 
 @dataclass

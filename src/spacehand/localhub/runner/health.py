@@ -29,8 +29,9 @@ class UnhealthyAppError(Exception):
 class Pace:
     """The times that decide; tests pass shorter ones."""
 
-    between_looks: float = 0.1
-    between_answers: float = 0.3
+    between_looks: float = 0.05
+    between_answers: float = 0.2
+    between_port_looks: float = 0.5  # each one takes time from an app that is busy starting
     wrong_listener: float = _WRONG_SECONDS
 
 
@@ -96,6 +97,7 @@ class _WrongListener:
         self._seen: frozenset[Listener] = frozenset()
         self._since = 0.0
         self._cpu = 0.0
+        self._looked = float("-inf")
 
     async def look(self) -> None:
         """
@@ -105,6 +107,9 @@ class _WrongListener:
             UnhealthyAppError: the app has been idle behind a wrong port for long enough.
         """
         watch = self._watch
+        if watch.now() - self._looked < watch.pace.between_port_looks:
+            return
+        self._looked = watch.now()
         found = await asyncio.to_thread(watch.app.listeners)
         if any(one.port == watch.port for one in found):
             self._seen = frozenset()

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from spacehand.localhub.hub import LocalHub
     from spacehand.localhub.repos.snapshot import Snapshot
     from spacehand.localhub.repos.store import Repo
+    from spacehand.localhub.runner._protocol import RunSettings
     from spacehand.localhub.runner.builder import Built
     from spacehand.localhub.runner.logs import SpaceLog
 
@@ -126,10 +127,10 @@ class Launcher:
     async def _start_app(
         self, repo: Repo, build: BuildPlan, built: Built, folders: Folders, log: SpaceLog
     ) -> Replica:
-        engine, capabilities = await self.engine()
-        for line in (f"fidelity: {engine.fidelity}", *built.differences, *capabilities.differences):
-            log.write(f"[spacehand] {line}")
+        engine, _ = await self.engine()
         settings = await asyncio.to_thread(self.hub.spaces.settings, repo)
+        for line in (f"fidelity: {engine.fidelity}", *self.differences(build, built, settings)):
+            log.write(f"[spacehand] {line}")
         given = self.hardware(settings.hardware)
         venv = built.layer.venv if built.layer else None
         layout = engine.layout(folders, venv, build.interpreter)
@@ -169,15 +170,16 @@ class Launcher:
         replica.guard()
         return replica
 
-    def differences(self, build: BuildPlan, built: Built, flavor: str) -> tuple[str, ...]:
+    def differences(self, build: BuildPlan, built: Built, settings: RunSettings) -> tuple[str, ...]:
         """Return how a run on this machine differs from one on huggingface.co, as far as it is known."""
         found = list(built.differences)
         if build.card.sdk is not Sdk.STATIC and self._engine is not None:
             found += self._engine[1].differences
-            if self.hardware(flavor).accelerator != "none":
-                found.append(
-                    f"`{flavor}` is asked for: the app runs on this machine's processor all the same"
-                )
+            if self.hardware(settings.hardware).accelerator != "none":
+                found.append(f"`{settings.hardware}` is asked for: the app runs on this machine's processor")
+            found += [
+                f"the volume at `{volume.get('mountPath')}` is not mounted" for volume in settings.volumes
+            ]
         return tuple(found)
 
     def _plan(self, repo: Repo, sha: str) -> BuildPlan:

@@ -93,7 +93,7 @@ def plan(sha: str, card: SpaceCard, files: Mapping[str, bytes], choice: Choice) 
     if card.sdk is Sdk.STATIC:
         return BuildPlan(sha, card, choice.interpreter, differences=card.differences)
     differences.append(
-        "`datasets`, `hf-transfer`, ffmpeg and cmake are not there unless this machine has them or you ask"
+        "`datasets`, `hf-transfer`, ffmpeg and cmake come with huggingface.co's image, not here"
     )
     return BuildPlan(
         sha,

@@ -68,7 +68,7 @@ class Reconciler:
         self.changed = Bell()
         self._crew = crew
         self._hub = crew.launcher.hub
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._state = crew.states.load(repo.uid)
         self._task: asyncio.Task[None] | None = None
         self._serving: Replica | None = None
@@ -178,18 +178,18 @@ class Reconciler:
         log = self.logs["build"].write if told else _silent
         if told and not order.restores:
             self.logs["build"].begin()
-            self._set(stage=self._now(Stage.BUILDING), sha=order.sha, error=None)
+            self._tell(order, stage=self._now(Stage.BUILDING), error=None)
         launcher = self._crew.launcher
         build, built = await launcher.prepare(self.repo, order.sha, log, factory=order.factory)
         if not order.restores:
-            self._set(built=order.sha, sdk=build.card.sdk.value)
+            self._tell(order, built=order.sha, sdk=build.card.sdk.value)
         return build, built
 
     async def _start(self, order: Order, build: BuildPlan, built: Built) -> None:
         launcher = self._crew.launcher
         if not order.restores:
-            self._set(stage=self._now(Stage.APP_STARTING), sha=order.sha, error=None)
-        flavor = self._hub.spaces.public_settings(self.repo).hardware
+            self._tell(order, stage=self._now(Stage.APP_STARTING), error=None)
+        settings = self._hub.spaces.public_settings(self.repo)
         replica = await launcher.start(self.repo, build, built, self.logs["run"])
         try:
             self._remember(replica)
@@ -199,13 +199,16 @@ class Reconciler:
                 self.logs["run"].write(f"[spacehand] {error.message.splitlines()[0]}")
             self._end(replica)
             raise
+        if self._is_stale(order):
+            self._end(replica)
+            return
         self._swap(replica, build)
         told = {} if order.restores else {"stage": Stage.RUNNING, "error": None}
         self._set(
             serving=order.sha,
-            hardware=flavor,
+            hardware=settings.hardware,
             fidelity=replica.fidelity.value,
-            differences=launcher.differences(build, built, flavor),
+            differences=launcher.differences(build, built, settings),
             **told,
         )
         if built.layer is not None and self._crew.layers is not None:
@@ -226,7 +229,7 @@ class Reconciler:
             self._set(serving=None)
             return
         serving = self._serving.sha if self._serving else None
-        self._set(stage=stage, error=message, serving=serving, sha=order.sha)
+        self._tell(order, stage=stage, error=message, serving=serving)
 
     # The app that serves
 
@@ -305,6 +308,15 @@ class Reconciler:
             moved = self._state.stage is not before.stage or self._state.error != before.error
             self._crew.states.save(self.repo.uid, self._state, event=moved)
         self.changed.ring()
+
+    def _tell(self, order: Order, **changes: Any) -> None:
+        """Change what is shown, unless a newer commit is expected already: stale news is no news."""
+        with self._lock:
+            if not self._is_stale(order):
+                self._set(**changes)
+
+    def _is_stale(self, order: Order) -> bool:
+        return not order.restores and self._state.sha != order.sha
 
     def _now(self, stage: Stage) -> Stage:
         """Return *stage* as it is called while an earlier commit still answers."""

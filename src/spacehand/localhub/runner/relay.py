@@ -56,17 +56,30 @@ class Side(asyncio.Protocol):
 
 
 class Entrance(Side):
-    """The end that was connected to; reads nothing before the other end is there."""
+    """The end that was connected to; what it reads before the other end is there is kept for it."""
 
     def __init__(self, connect: Connect) -> None:
         super().__init__()
         self._connect = connect
         self._task: Any = None
+        self._early = bytearray()
+        self._early_end = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        transport.pause_reading()
         self._task = asyncio.get_running_loop().create_task(self._join())
+
+    def data_received(self, data: bytes) -> None:
+        if self.peer is not None:
+            self.peer.transport.write(data)
+            return
+        self._early += data
+        # Not at once in connection_made: Python before 3.11.4 forgets that.
+        self.transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        self._early_end = self.peer is None
+        return super().eof_received()
 
     async def _join(self) -> None:
         peer = Side()
@@ -80,6 +93,9 @@ class Entrance(Side):
             peer.transport.close()
             return
         self.peer = peer
+        peer.transport.write(bytes(self._early))
+        if self._early_end:
+            peer.transport.write_eof()
         self.transport.resume_reading()
 
 

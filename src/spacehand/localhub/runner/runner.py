@@ -92,9 +92,9 @@ class Runner:
         """Start the app anew, waking or resuming it; *factory* also builds it anew, without its layer."""
         await asyncio.to_thread(self._hub.spaces.set_paused, repo, paused=False)
         space = self._space(repo)
-        space.come_back()
         head = await asyncio.to_thread(self._head, repo)
         if head is not None:
+            space.come_back(head)
             space.obey(Order(head, factory=factory))
 
     async def wake(self, repo: Repo) -> None:
