@@ -102,6 +102,12 @@ class Workshop:
             assert not stage.is_error, f"{seen}: {runtime.get('errorMessage')}"
         raise AssertionError
 
+    async def until_times(self, repo: Repo, stage: Stage, times: int) -> None:
+        """Return once the Space has been at *stage* so many times; events may skip a short one."""
+        async for _ in self.runner.events(repo):
+            if [seen for _, seen in self.runner.stages(repo)].count(stage.value) >= times:
+                return
+
     async def get(self, repo: Repo, path: str = "/") -> tuple[int, str]:
         async with self.web.get(self.runner.app_url(repo) + path) as answer:
             return answer.status, await answer.text()
