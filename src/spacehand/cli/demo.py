@@ -10,9 +10,9 @@ import click
 from spacehand.cli import showcase
 from spacehand.cli.command import command
 from spacehand.cli.ship import send
-from spacehand.cli.target import Connection, connect
 from spacehand.cli.terminal import Terminal
 from spacehand.errors import UnhealthyError
+from spacehand.session import Connection, connect
 
 TEMPLATE = "voxtral-asr"
 WORD_ERROR_RATE = 0.10  # at most; 0.0 was measured
@@ -27,7 +27,7 @@ def demo_command(terminal: Terminal, *, once: bool) -> None:
 
     The model is OpenAI's Whisper tiny.en in CTranslate2's format. Without --once it stays up until Ctrl-C.
     """
-    connection = connect(terminal, "local", any_python=True)
+    connection = connect("local", say=terminal.say, any_python=True)
     result = _ship(terminal, connection)
     _tell(terminal, result)
     terminal.finish(result, str(result["app_url"]))

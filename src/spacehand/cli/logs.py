@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from spacehand.cli.command import command, to_option
-from spacehand.cli.target import connect
 from spacehand.cli.terminal import Terminal
+from spacehand.session import connect
 
 
 @command("logs")
@@ -17,7 +17,7 @@ from spacehand.cli.terminal import Terminal
 @to_option
 def logs_command(terminal: Terminal, *, space: str, kind: str, follow: bool, to: str | None) -> None:
     """Print the log of SPACE on stdout, oldest line first."""
-    connection = connect(terminal, to)
+    connection = connect(to, say=terminal.say)
     repo = connection.repo(space)
     lines = []
     for line in connection.hub.logs(repo, kind, follow=follow):

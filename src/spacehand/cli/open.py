@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from spacehand.cli.command import command, to_option
-from spacehand.cli.target import Connection, connect
 from spacehand.cli.terminal import Terminal
 from spacehand.errors import NotFoundError
 from spacehand.ids import RepoId, RepoKind
+from spacehand.session import Connection, connect
 
 
 @command("open")
@@ -21,7 +21,7 @@ def open_command(terminal: Terminal, *, repo: str | None, only_print: bool, to: 
 
     On the local Hub the link signs the browser in, once.
     """
-    connection = connect(terminal, to)
+    connection = connect(to, say=terminal.say)
     page = _page(connection, connection.repo(repo)) if repo else connection.target.endpoint
     link = _signed_in(connection, page)
     if not only_print and not terminal.json_output:

@@ -11,9 +11,9 @@ import click
 
 from spacehand.cli.build import environment_option
 from spacehand.cli.command import command, to_option
-from spacehand.cli.target import Connection, connect
 from spacehand.cli.terminal import Terminal
 from spacehand.errors import ChangesPendingError, UsageError
+from spacehand.session import Connection, connect
 
 if TYPE_CHECKING:
     from spacehand.deploy.plan import Choices, Plan
@@ -89,7 +89,7 @@ def described(
     from spacehand.space.spec import SpaceSpec
 
     spec = SpaceSpec.load(folder, environment=environment)
-    connection = connect(terminal, to, settings=spec.endpoint)
+    connection = connect(to, say=terminal.say, settings=spec.endpoint)
     if space is None and spec.repo is not None:
         return connection, spec
     named = connection.repo(space or folder.resolve().name)

@@ -9,9 +9,9 @@ import click
 
 from spacehand.cli.command import command, to_option
 from spacehand.cli.model import card_words, model_options, visibility_option
-from spacehand.cli.target import connect
 from spacehand.cli.terminal import Terminal
 from spacehand.ids import Visibility
+from spacehand.session import connect
 
 
 @command("publish")
@@ -43,7 +43,7 @@ def publish_command(
     from spacehand.model.publish import publish
 
     model = Model.open(model_dir)
-    connection = connect(terminal, to)
+    connection = connect(to, say=terminal.say)
     with Digests.default() as digests:
         published = publish(
             model,

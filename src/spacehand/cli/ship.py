@@ -11,9 +11,9 @@ import click
 from spacehand.cli.command import command, to_option, yes_option
 from spacehand.cli.deploy import review, timeout_option
 from spacehand.cli.model import card_words, model_options, visibility_option
-from spacehand.cli.target import Connection, connect
 from spacehand.cli.terminal import Terminal
 from spacehand.ids import Visibility
+from spacehand.session import Connection, connect
 
 if TYPE_CHECKING:
     from spacehand.deploy.ship import Shipment, Shipped
@@ -60,7 +60,7 @@ def ship_command(
     from spacehand.model.artifact import Model
 
     model = Model.open(model_dir)
-    connection = connect(terminal, to)
+    connection = connect(to, say=terminal.say)
     repo = connection.repo(name or model_dir.resolve().name)
     shipment = Shipment(
         model=model,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from spacehand.cli.command import command, to_option
-from spacehand.cli.target import connect
 from spacehand.cli.terminal import Terminal
 from spacehand.ids import RepoKind
+from spacehand.session import connect
 
 
 @command("status")
@@ -15,7 +15,7 @@ from spacehand.ids import RepoKind
 @to_option
 def status_command(terminal: Terminal, *, space: str, to: str | None) -> None:
     """Show the stage, the commit that answers, the newest commit and the hardware of SPACE."""
-    connection = connect(terminal, to)
+    connection = connect(to, say=terminal.say)
     repo = connection.repo(space)
     runtime = connection.hub.runtime(repo)
     head = connection.hub.head(RepoKind.SPACE, repo)

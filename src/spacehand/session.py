@@ -1,13 +1,14 @@
-"""From ``--to`` to a Hub that answers: the one on this machine is started when it does not run."""
+"""From a choice to a Hub that answers: the one on this machine is started when it does not run."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spacehand.cli.terminal import Terminal
 from spacehand.errors import PortInUseError
 from spacehand.home import home
 from spacehand.ids import RepoId
@@ -40,10 +41,17 @@ class Connection:
 
 
 def connect(
-    terminal: Terminal, to: str | None, *, settings: str | None = None, any_python: bool = False
+    to: str | None,
+    *,
+    say: Callable[[str], None],
+    token: str | None = None,
+    settings: str | None = None,
+    any_python: bool = False,
 ) -> Connection:
     """
-    Return the chosen Hub and say which it is.
+    Return the Hub that *to*, HF_ENDPOINT or *settings* choose, and *say* which it is.
+
+    *token* stands for HF_TOKEN, and like it never decides which Hub that is.
 
     Raises:
         AuthError: it does not accept the token, or there is none.
@@ -52,21 +60,20 @@ def connect(
     from spacehand.hub.endpoint import choose
     from spacehand.hub.remote import RemoteHub
 
-    target = choose(to, settings=settings)
+    environ = {**os.environ, "HF_TOKEN": token} if token else os.environ
+    target = choose(to, settings=settings, environ=environ)
     started = _start_if_needed(target, any_python=any_python)
     if started is not None:
-        target = choose(to, settings=settings)
+        target = choose(to, settings=settings, environ=environ)
     hub = RemoteHub(target.endpoint, target.token, identity=LOCAL if target.is_local else None)
     try:
         account = hub.whoami().name
     except Exception:
-        terminal.say(target.describe())
+        say(target.describe())
         raise
-    terminal.say(target.describe(account))
+    say(target.describe(account))
     if started is not None:
-        terminal.say(
-            f"  No local Hub was running: started one (pid {started.pid}); `spacehand hub stop` ends it"
-        )
+        say(f"  No local Hub was running: started one (pid {started.pid}); `spacehand hub stop` ends it")
     return Connection(hub, target, account, started)
 
 
