@@ -10,6 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+# On a processor that others use too, threads that wait by spinning make a transcription many times slower.
+# Read by the OpenMP library when it is loaded, that is by the next import.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 from faster_whisper import WhisperModel
 from faster_whisper.vad import get_speech_timestamps
 
