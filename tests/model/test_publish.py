@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import time
 from collections.abc import Callable
@@ -232,6 +233,23 @@ def test_weights_that_change_during_the_upload_are_noticed(tmp_path: Path):
 
     with pytest.raises(ModelError, match="changed while it was uploaded"):
         _publish(folder, hub)
+
+
+def test_a_disk_that_fails_is_an_error_with_a_name(tmp_path: Path):
+    """
+    A file that the system cannot read is named; the Hub was not touched.
+    """
+
+    class Failing(Digests):
+        def digest(self, file: Path, *, progress: Callable[[int], None] | None = None) -> Digest:
+            raise OSError(errno.EIO, "Input/output error", str(file))
+
+    hub = FakeHub()
+
+    with pytest.raises(ModelError, match=r"`model\.safetensors` cannot be read: Input/output error"):
+        _publish(_folder(tmp_path), hub, digests=Failing())
+
+    assert hub.calls == []
 
 
 def test_shards_that_were_replaced_go_and_other_files_stay(tmp_path: Path):

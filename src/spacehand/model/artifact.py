@@ -13,7 +13,8 @@ A tokenizer may be there in any form (tokenizer.json, tekken.json, a vocabulary)
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -81,7 +82,8 @@ class Model:
             )
         if not any(folder.iterdir()):
             raise ModelError(f"`{folder}` is empty", where=str(folder), hint=_EXPECTED)
-        return _open(folder)
+        with naming_files():
+            return _open(folder)
 
     @property
     def specification(self) -> str | None:
@@ -113,6 +115,20 @@ class Model:
             or self.config.get("model_type") == "whisper"
             or any(name.startswith("Whisper") for name in classes)
         )
+
+
+@contextmanager
+def naming_files() -> Iterator[None]:
+    """Make a ModelError with the file's name of what the system says when it cannot read it."""
+    try:
+        yield
+    except OSError as error:
+        where = str(error.filename or "")
+        raise ModelError(
+            f"`{Path(where).name}` cannot be read: {error.strerror or error}",
+            where=where or None,
+            hint="Look at the file's rights, and at the disk it is on",
+        ) from error
 
 
 def variants(model: Model) -> dict[str, Model]:

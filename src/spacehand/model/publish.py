@@ -15,7 +15,7 @@ from spacehand.hub._protocol import Commit, Hub, LocalFile, RemoteFile
 from spacehand.hub.changes import FileChanges, changes
 from spacehand.hub.digests import Digests
 from spacehand.ids import RepoId, RepoKind, Visibility
-from spacehand.model.artifact import Model
+from spacehand.model.artifact import Model, naming_files
 from spacehand.model.card import plot
 from spacehand.model.card.card import Card, build
 from spacehand.model.card.facts import CardWords, Facts, gather
@@ -97,7 +97,7 @@ def publish(
     *include* are globs of files that are uploaded though they are no known part of a model.
 
     Raises:
-        ModelError: a file cannot be published, or changed while it was uploaded.
+        ModelError: a file cannot be read or published, or changed while it was uploaded.
         LeakedSecretError: a file holds a secret; the Hub was not touched.
         ConfigError: a training's file or the card's template is wrong.
         ConflictError: others kept committing to the repository.
@@ -134,6 +134,7 @@ def publish(
     )
 
 
+@naming_files()
 def _prepare(
     model: Model,
     repo: RepoId,

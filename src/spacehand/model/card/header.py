@@ -162,7 +162,8 @@ def _rewrite(old: str, wanted: Mapping[str, Any]) -> str:
     plain = parse(old)
     odd: dict[str, str] = {}
     for key, value in wanted.items():
-        if key not in plain or plain[key] != value:
+        # The editor would write braces as they are, which the first card did not.
+        if key not in plain or plain[key] != value or "{{" in str(value):
             tree[key] = _marked(value, odd)
     out = io.StringIO()
     editor.dump(tree, out)

@@ -49,12 +49,14 @@ def _transformers(facts: Facts) -> str | None:
     if facts.library != "transformers":
         return None
     if name == "VoxtralForConditionalGeneration":
+        language = f"language={_quoted(facts.language[0])}, " if len(facts.language) == 1 else ""
         return f"""
             from transformers import AutoProcessor, VoxtralForConditionalGeneration
 
-            processor = AutoProcessor.from_pretrained({_quoted(facts.repo)})
-            model = VoxtralForConditionalGeneration.from_pretrained({_quoted(facts.repo)})
-            inputs = processor.apply_transcription_request(audio="audio.wav", model_id={_quoted(facts.repo)})
+            repo = {_quoted(facts.repo)}
+            processor = AutoProcessor.from_pretrained(repo)
+            model = VoxtralForConditionalGeneration.from_pretrained(repo)
+            inputs = processor.apply_transcription_request({language}audio="audio.wav", model_id=repo)
             tokens = model.generate(**inputs)[:, inputs.input_ids.shape[1] :]
             print(processor.batch_decode(tokens, skip_special_tokens=True)[0])
         """
