@@ -46,7 +46,7 @@ def serve_command(
     It listens on 127.0.0.1 only and needs no account. Give the official client its address and token:
 
     \b
-        export HF_ENDPOINT=http://127.0.0.1:7870 HF_TOKEN=$(spacehand hub token)
+        eval "$(spacehand hub env)"
     """
     from spacehand.localhub import server
 
@@ -79,10 +79,23 @@ def stop_command(terminal: Terminal, *, data: Path | None) -> None:
     terminal.finish({"url": running.url, "stopped": True}, f"Stopped {running.url}")
 
 
+@command("hub env")
+@data_option
+def env_command(terminal: Terminal, *, data: Path | None) -> None:
+    """
+    Print what points the official client here, for `eval "$(spacehand hub env)"`.
+
+    They are HF_ENDPOINT and HF_TOKEN, the owner's; `hf`, transformers, datasets and the rest read them.
+    """
+    running = _running(data or home())
+    line = f"export HF_ENDPOINT={running.url} HF_TOKEN={running.token}"
+    terminal.finish({"HF_ENDPOINT": running.url, "HF_TOKEN": running.token}, line)
+
+
 @command("hub token")
 @data_option
 def token_command(terminal: Terminal, *, data: Path | None) -> None:
-    """Print the owner's token, alone, for ``export HF_TOKEN=$(spacehand hub token)``."""
+    """Print the owner's token, alone, for `export HF_TOKEN=$(spacehand hub token)`."""
     from spacehand.localhub.store.place import Place
 
     file = Place(data or home()).token_file
@@ -97,7 +110,7 @@ def token_command(terminal: Terminal, *, data: Path | None) -> None:
     terminal.finish({"token": token}, token)
 
 
-for _command in (serve_command, status_command, stop_command, token_command):
+for _command in (serve_command, status_command, stop_command, env_command, token_command):
     hub_command.add_command(_command)
 
 

@@ -6,6 +6,7 @@ import click
 
 from spacehand.cli.command import command, to_option
 from spacehand.cli.terminal import Terminal
+from spacehand.errors import NotFoundError
 from spacehand.ids import RepoKind
 from spacehand.session import connect
 
@@ -17,8 +18,14 @@ def status_command(terminal: Terminal, *, space: str, to: str | None) -> None:
     """Show the stage, the commit that answers, the newest commit and the hardware of SPACE."""
     connection = connect(to, say=terminal.say)
     repo = connection.repo(space)
-    runtime = connection.hub.runtime(repo)
     head = connection.hub.head(RepoKind.SPACE, repo)
+    if head is None:
+        raise NotFoundError(
+            f"There is no Space `{repo}`",
+            where=connection.target.endpoint,
+            hint="See what is there with `spacehand open`; what is private looks absent to others",
+        )
+    runtime = connection.hub.runtime(repo)
     result = {
         "space": str(repo),
         "stage": runtime.raw_stage,

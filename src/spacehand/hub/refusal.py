@@ -113,7 +113,7 @@ def _quota(message: str, headers: Mapping[str, str], where: str) -> PaymentError
 def _signed_in_hint(endpoint: str) -> str:
     if endpoint.startswith("https://huggingface.co"):
         return "Sign in with `hf auth login`, or set HF_TOKEN; what is private looks absent without a token"
-    return "Look with `spacehand hub status`; what is private looks absent without a token"
+    return "See what is there with `spacehand open`; what is private looks absent without a token"
 
 
 def said(response: Any) -> str:

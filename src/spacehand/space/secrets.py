@@ -55,7 +55,8 @@ class Secret:
             "command": self._from_command,
         }[self.reader]()
         if not value:
-            raise self._unreadable("there is nothing")
+            hint = f"Set it before you deploy: `export {self.place}=…`" if self.reader == "env" else None
+            raise self._unreadable("there is nothing", hint)
         return value
 
     def _from_file(self) -> str:
