@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 
 .DEFAULT_GOAL := list
-.PHONY: list setup demo test test-slow check fix bench docs serve lock clean
+.PHONY: list setup demo test test-slow check fix bench docs serve lock pictures clean
 
 list:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,10 @@ lock:  $(UV)  ## Resolve the requirements again, with hashes and without address
 	  --no-emit-index-url --extra demo pyproject.toml -o requirements.lock $(ARGS)
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --extra demo --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock $(ARGS)
+
+pictures: $(VENV)/.dev  ## Take the screenshots of the documentation again
+	mkdir -p docs/images
+	SPACEHAND_PICTURES=docs/images $(BIN)/pytest -q tests/journeys/test_demo.py
 
 clean:  ## Remove what the targets made
 	rm -rf $(VENV) dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
