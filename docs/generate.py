@@ -49,13 +49,14 @@ def _help(context: click.Context) -> str:
 _ERRORS_HEAD = """
 # Errors and exit codes
 
-A command that fails says on stderr what happened, where, and what to try next; its exit code tells the kind of
-failure, and an interrupt (Ctrl-C) ends with 130. `SPACEHAND_DEBUG=1` shows the traceback. With `--json` the same comes
-as one object on stdout:
+A command that fails says on stderr what happened, where, and what to try next; its exit code tells the
+kind of failure, and an interrupt (Ctrl-C) ends with 130. `SPACEHAND_DEBUG=1` shows the traceback. With
+`--json` the same comes as one object on stdout:
 
 ```json
-{"schema": "spacehand.deploy/1", "ok": false, "error": {"code": "SH0007", "exit": 7, "message": "…", "where": "…",
- "hint": "…", "docs": "docs/reference/errors.md#sh0007"}}
+{"schema": "spacehand.deploy/1", "ok": false,
+ "error": {"code": "SH0007", "exit": 7, "message": "…", "where": "…", "hint": "…",
+           "docs": "docs/reference/errors.md#sh0007"}}
 ```
 
 """
@@ -70,6 +71,8 @@ def _errors() -> str:
     rows = ["| code | exit | error | what it means |", "| --- | ---: | --- | --- |"]
     for kind in sorted(found, key=lambda k: (k.exit_code, k.code)):
         meaning = " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
+        if kind is errors.SpacehandError:
+            meaning = "What went wrong has no kind of its own; the message says it."
         rows.append(
             f'| <a id="{kind.code.lower()}"></a>{kind.code} | {kind.exit_code} '
             f"| `{kind.__name__}` | {meaning} |"
