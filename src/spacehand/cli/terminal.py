@@ -54,12 +54,13 @@ class Terminal:
         """Show *progress*: a live line on a terminal, a new line per message elsewhere."""
         if self.quiet:
             return
-        text = _sentence(progress)
         if self._stderr.isatty():
-            self._show_live(progress.phase, text)
+            self._show_live(progress.phase, _sentence(progress))
         elif progress.message != self._last:
             seconds = time.monotonic() - self._started
-            print(f"{seconds:6.1f} s  {progress.phase:8}  {text}", file=self._stderr, flush=True)
+            print(
+                f"{seconds:6.1f} s  {progress.phase:8}  {_milestone(progress)}", file=self._stderr, flush=True
+            )
         self._last = progress.message
 
     def finish(self, result: Mapping[str, object], text: str | None = None) -> None:
@@ -107,7 +108,26 @@ def _escape(text: str) -> str:
 
 
 def _sentence(progress: Progress) -> str:
+    """Return *progress* as a live line shows it, with how far it is."""
     if progress.done is None:
         return progress.message
-    count = f"{progress.done:,}" if progress.total is None else f"{progress.done:,} of {progress.total:,}"
-    return f"{progress.message} ({count} {progress.unit})".replace(" )", ")")
+    done, total = progress.done, progress.total
+    if progress.unit == "bytes":
+        return f"{progress.message} ({_size(done)}{f' of {_size(total)}' if total else ''})"
+    count = f"{done:,}" if total is None else f"{done:,} of {total:,}"
+    return f"{progress.message} ({count} {progress.unit}".rstrip() + ")"
+
+
+def _milestone(progress: Progress) -> str:
+    """Return *progress* as a line that stays: what is begun, and how much of it there is."""
+    if progress.total and progress.unit == "bytes":
+        return f"{progress.message} ({_size(progress.total)})"
+    return _sentence(progress) if progress.total is None else progress.message
+
+
+def _size(count: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.{0 if unit == 'bytes' else 1}f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
