@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spacehand.errors import PortInUseError
+from spacehand.errors import NotFoundError, PortInUseError, SpacehandError
 from spacehand.home import home
-from spacehand.ids import RepoId
+from spacehand.ids import RepoId, RepoKind
 
 if TYPE_CHECKING:
     from spacehand.hub.endpoint import Target
@@ -38,6 +38,22 @@ class Connection:
     def repo(self, text: str) -> RepoId:
         """Return the repository that *text* names; a bare name is one of the account's own."""
         return RepoId.parse(text if "/" in text else f"{self.account}/{text}")
+
+    def space(self, text: str) -> RepoId:
+        """
+        Return the Space that *text* names.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        repo = self.repo(text)
+        if self.hub.head(RepoKind.SPACE, repo) is None:
+            raise NotFoundError(
+                f"There is no Space `{repo}`",
+                where=self.target.endpoint,
+                hint="See what is there with `spacehand open`; what is private looks absent to others",
+            )
+        return repo
 
 
 def connect(
@@ -68,8 +84,9 @@ def connect(
     hub = RemoteHub(target.endpoint, target.token, identity=LOCAL if target.is_local else None)
     try:
         account = hub.whoami().name
-    except Exception:
+    except SpacehandError as error:
         say(target.describe())
+        error.where = target.endpoint
         raise
     say(target.describe(account))
     if started is not None:

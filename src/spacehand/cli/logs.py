@@ -18,7 +18,7 @@ from spacehand.session import connect
 def logs_command(terminal: Terminal, *, space: str, kind: str, follow: bool, to: str | None) -> None:
     """Print the log of SPACE on stdout, oldest line first."""
     connection = connect(to, say=terminal.say)
-    repo = connection.repo(space)
+    repo = connection.space(space)
     lines = []
     for line in connection.hub.logs(repo, kind, follow=follow):
         if terminal.json_output:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from typing import Final
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
 
 import click
 
 from spacehand import __version__
+from spacehand.cli.command import INTERRUPTED
+from spacehand.cli.terminal import Terminal
+from spacehand.errors import UsageError
 
 # Command -> module under spacehand.cli that holds a click command of the same name, and its line in --help.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
@@ -26,7 +31,19 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 
 
 class LazyGroup(click.Group):
-    """A group whose commands live in modules of their own."""
+    """A group whose commands live in modules of their own; wrong words are told as every other error is."""
+
+    def main(self, args: Sequence[str] | None = None, *positional: Any, **settings: Any) -> Any:
+        words = list(sys.argv[1:] if args is None else args)
+        if not settings.get("standalone_mode", True):
+            return super().main(words, *positional, **settings)
+        try:
+            code = super().main(words, *positional, **{**settings, "standalone_mode": False})
+        except click.UsageError as error:
+            code = _wrong_words(error, words)
+        except click.Abort:
+            code = INTERRUPTED
+        sys.exit(code)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
@@ -58,3 +75,16 @@ def main() -> None:
     Exit codes: 0 ok · 1 failed · 2 usage · 3 config or model · 4 auth · 5 payment or quota · 6 not found
     7 build error · 8 unhealthy · 9 timeout · 10 plan has changes · 130 interrupt
     """
+
+
+def _wrong_words(error: click.UsageError, words: Sequence[str]) -> int:
+    """Tell what click says of the command line: wrong, or empty where a group wants a command."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return error.exit_code
+    path = error.ctx.command_path.split() if error.ctx else ["spacehand"]
+    terminal = Terminal("-".join(path[1:]) or "main", json_output="--json" in words)
+    said = error.format_message().removesuffix(".").replace("'", "`")
+    wrong = UsageError(said, hint=f"See `{' '.join(path)} --help`")
+    terminal.fail(wrong)
+    return wrong.exit_code

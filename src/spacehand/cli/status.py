@@ -6,7 +6,6 @@ import click
 
 from spacehand.cli.command import command, to_option
 from spacehand.cli.terminal import Terminal
-from spacehand.errors import NotFoundError
 from spacehand.ids import RepoKind
 from spacehand.session import connect
 
@@ -17,14 +16,8 @@ from spacehand.session import connect
 def status_command(terminal: Terminal, *, space: str, to: str | None) -> None:
     """Show the stage, the commit that answers, the newest commit and the hardware of SPACE."""
     connection = connect(to, say=terminal.say)
-    repo = connection.repo(space)
+    repo = connection.space(space)
     head = connection.hub.head(RepoKind.SPACE, repo)
-    if head is None:
-        raise NotFoundError(
-            f"There is no Space `{repo}`",
-            where=connection.target.endpoint,
-            hint="See what is there with `spacehand open`; what is private looks absent to others",
-        )
     runtime = connection.hub.runtime(repo)
     result = {
         "space": str(repo),

@@ -95,7 +95,7 @@ def _no_right(status: int, message: str, where: str, endpoint: str) -> AuthError
         return AuthError(
             f"The Hub does not accept the token: {message}" if message else "The Hub wants a valid token",
             where=where,
-            hint=_signed_in_hint(endpoint),
+            hint=_token_hint(endpoint),
         )
     return AuthError(
         f"The token has no right to do this: {message}",
@@ -108,6 +108,12 @@ def _quota(message: str, headers: Mapping[str, str], where: str) -> PaymentError
     pause = asked_pause(headers)
     when = f"Try again in {pause:.0f} s" if pause is not None else "Try again in five minutes"
     return PaymentError(f"The Hub's rate limit or a quota is used up: {message}", where=where, hint=when)
+
+
+def _token_hint(endpoint: str) -> str:
+    if endpoint.startswith("https://huggingface.co"):
+        return "Sign in with `hf auth login`, or set HF_TOKEN to a token of this Hub"
+    return "Set HF_TOKEN to a token of this Hub, or unset it: the local Hub's own is found by itself"
 
 
 def _signed_in_hint(endpoint: str) -> str:
