@@ -31,7 +31,7 @@ _TELLING = tuple(
 
 def cause(lines: Iterable[str]) -> str | None:
     """Return the line of a log that says why it ended, None when none does."""
-    kept = [line.strip() for line in lines if line.strip()]
+    kept = [line.strip().removeprefix("cause: ") for line in lines if line.strip()]
     for pattern in _TELLING:
         for line in reversed(kept):
             if pattern.search(line):

@@ -194,6 +194,8 @@ class _Watcher:
         if told and "\n" in told:  # a whole traceback
             told = cause(told.splitlines())
         why = told if told and len(told) > 40 else cause_in_log(self.hub, self.space, "run")
+        if told and why and told in why:  # the local Hub writes its reason into the log, too
+            why = told
         both = f"{told}: {why}" if told and why and why not in told else why or told
         return UnhealthyError(
             f"The app ended: {both or 'the Hub gives no reason, and the log is empty'}",
