@@ -16,7 +16,7 @@ demo: $(VENV)/.demo  ## Ship a real speech model to a live Space on this machine
 	@$(BIN)/spacehand demo $(ARGS)
 
 test: $(VENV)/.dev  ## Run the quick tests (< 5 minutes on 2 cores)
-	$(BIN)/pytest -m "not slow" -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
 
 test-slow: $(VENV)/.dev  ## Run the long ones: large files, kill loops, real builds under load
 	$(BIN)/pytest -m slow $(ARGS)

@@ -18,7 +18,7 @@ from spacehand.localhub.runner.logs import LogEntry
 from spacehand.localhub.wire_time import now
 from spacehand.stage import Stage
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 

@@ -23,7 +23,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 # `make pictures` sets it: the README's screenshot comes from this test.
 PICTURES = os.environ.get("SPACEHAND_PICTURES")
 
-pytestmark = [pytest.mark.network, pytest.mark.xdist_group("demo"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.network, pytest.mark.timeout(300)]
 
 
 @dataclass(frozen=True)

@@ -204,13 +204,25 @@ def test_start_in_the_background_and_stop(tmp_path: Path):
     assert not server.stop(options.data)
 
 
+def test_a_start_on_a_taken_port_is_refused(tmp_path: Path):
+    """
+    A Hub that cannot have its port says so to whoever started it, and leaves nothing behind.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        with pytest.raises(PortInUseError, match="is in use by another program"):
+            server.start_detached(ServerOptions(tmp_path / "hub", port=other.getsockname()[1]))
+    assert not (tmp_path / "hub").exists()
+
+
 def test_a_failed_start_tells_the_last_words(tmp_path: Path):
     """
     A Hub that cannot start says why to whoever started it.
     """
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        with pytest.raises(HubUnreachableError, match="is in use by another program"):
-            server.start_detached(ServerOptions(tmp_path / "hub", port=other.getsockname()[1]))
+    (tmp_path / "hub").mkdir()
+    (tmp_path / "hub" / "hub.sqlite").mkdir()
+
+    with pytest.raises(HubUnreachableError, match="unable to open database file"):
+        server.start_detached(ServerOptions(tmp_path / "hub", port=0))
 
 
 def test_no_token_is_ever_written_to_the_log(fresh_hub: HubProcess):

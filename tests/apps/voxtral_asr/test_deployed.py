@@ -19,7 +19,7 @@ from spacehand.space.build import BuiltSpace, build
 from spacehand.space.spec import SpaceSpec
 from spacehand.space.template import ModelFacts
 
-pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.xdist_group("voxtral_asr")]
+pytestmark = [pytest.mark.slow, pytest.mark.network]
 
 DEPLOYED_IN = 300.0  # seconds; the first build fetches 190 MB of wheels
 TITLE = "Whisper tiny.en"
