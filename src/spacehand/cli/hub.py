@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,11 +54,16 @@ def serve_command(
 
     options = server.ServerOptions(data=data or home(), port=port, owner=owner, any_python=any_python)
     if not detach:
-        server.serve(options)
+        server.serve(options, ready=functools.partial(_ready, terminal, options.data))
         return
     running = server.start_detached(options)
     terminal.say(f"The local Hub runs in the background, pid {running.pid}; end it with `spacehand hub stop`")
     terminal.finish({"url": running.url, "pid": running.pid, "data": str(options.data)}, running.url)
+
+
+def _ready(terminal: Terminal, data: Path, url: str) -> None:
+    terminal.finish({"url": url, "pid": os.getpid(), "data": str(data)}, url)
+    terminal.say("Ctrl-C ends it; in another terminal, `spacehand open` shows it")
 
 
 @command("hub status")

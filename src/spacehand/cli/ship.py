@@ -74,6 +74,10 @@ def ship_command(
         overrides={"space": {"visibility": "private"}} if private else {},
     )
     shipped = send(terminal, connection, shipment, timeout=timeout, yes=yes)
+    if shipped.deployed.served_weights_sha256:
+        terminal.say("The app serves the very weights that were published")
+    else:
+        terminal.say("The app does not say which weights it serves: its answer has no `weights_sha256`")
     terminal.finish(shipped.to_json(), shipped.deployed.app_url)
 
 
