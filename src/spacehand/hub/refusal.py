@@ -137,10 +137,10 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def broken_upload(error: RuntimeError, where: str, endpoint: str) -> SpacehandError:
+def broken_upload(error: Exception, where: str, endpoint: str) -> SpacehandError:
     text = one_line(str(error))
     for status in (507, 401, 403, 402):
-        if str(status) in text:
+        if re.search(rf"\b{status}\b", text):
             return refusal(status, text, headers={}, where=where, endpoint=endpoint)
     if "no space left" in text.lower():
         return refusal(507, text, headers={}, where=where, endpoint=endpoint)

@@ -89,6 +89,10 @@ class RemoteHub:
         path = page.removeprefix(self._endpoint) or "/"
         return str(self._json("POST", "/api/spacehand/sign-in-link", json={"next": path})["url"])
 
+    def new_read_token(self, name: str) -> str:
+        """Return a new token of the local Hub that may read and nothing else; other Hubs give none."""
+        return str(self._json("POST", "/api/spacehand/tokens", json={"name": name, "role": "read"})["token"])
+
     # Accounts and repositories
 
     def whoami(self) -> Account:
@@ -284,6 +288,9 @@ class RemoteHub:
         # "No files have been modified" and its like are results here, told by whoever asked.
         if "HF_HUB_VERBOSITY" not in os.environ:
             _client().logging.set_verbosity_error()
+        if self._endpoint.startswith(("http://127.", "http://localhost", "http://[::1]")):
+            # On one machine a refusal is no hiccup of a network: hf_xet would try for two minutes.
+            os.environ.setdefault("HF_XET_CLIENT_RETRY_MAX_ATTEMPTS", "2")
         return HfApi(
             endpoint=self._endpoint,
             token=self._token or False,
@@ -415,7 +422,7 @@ class RemoteHub:
             raise HubUnreachableError("HF_HUB_OFFLINE is set", where=where, hint="Unset it") from error
         except _client().httpx.TransportError as error:
             raise unreachable(self._endpoint, one_line(str(error))) from error
-        except RuntimeError as error:  # hf_xet, written in Rust, knows no narrower one
+        except (RuntimeError, ConnectionError, TimeoutError) as error:  # hf_xet knows no narrower ones
             raise broken_upload(error, where, self._endpoint) from error
 
     def _broken(self, error: Exception) -> Exception:
