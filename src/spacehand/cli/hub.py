@@ -101,10 +101,15 @@ def env_command(terminal: Terminal, *, data: Path | None) -> None:
 
 @command("hub token")
 @data_option
-def token_command(terminal: Terminal, *, data: Path | None) -> None:
+@click.option("--read", is_flag=True, help="A new one that may read and nothing else, as an app needs it.")
+def token_command(terminal: Terminal, *, data: Path | None, read: bool) -> None:
     """Print the owner's token, alone, for `export HF_TOKEN=$(spacehand hub token)`."""
     from spacehand.localhub.store.place import Place
 
+    if read:
+        token = _new_read_token(_running(data or home()))
+        terminal.finish({"token": token}, token)
+        return
     file = Place(data or home()).token_file
     try:
         token = file.read_text().strip()
@@ -119,6 +124,12 @@ def token_command(terminal: Terminal, *, data: Path | None) -> None:
 
 for _command in (serve_command, status_command, stop_command, env_command, token_command):
     hub_command.add_command(_command)
+
+
+def _new_read_token(running: Running) -> str:
+    from spacehand.hub.remote import RemoteHub
+
+    return RemoteHub(running.url, running.token).new_read_token("for an app")
 
 
 def _running(data: Path) -> Running:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,15 @@ from spacehand.cli.command import command, to_option, yes_option
 from spacehand.cli.deploy import review, timeout_option
 from spacehand.cli.model import card_words, model_options, visibility_option
 from spacehand.cli.terminal import Terminal
+from spacehand.errors import UsageError
 from spacehand.ids import Visibility
 from spacehand.session import Connection, connect
 
 if TYPE_CHECKING:
     from spacehand.deploy.ship import Shipment, Shipped
+
+# The environment variable that a private demo's token is read from.
+READ_TOKEN = "SPACE_READ_TOKEN"  # noqa: S105
 
 
 @command("ship")
@@ -59,6 +64,12 @@ def ship_command(
     from spacehand.deploy.ship import Shipment
     from spacehand.model.artifact import Model
 
+    if private and not os.environ.get(READ_TOKEN):
+        raise UsageError(
+            "A private model's demo needs a token that may read it",
+            where=f"the environment variable `{READ_TOKEN}`",
+            hint=f"On the local Hub: `export {READ_TOKEN}=$(spacehand hub token --read)`",
+        )
     model = Model.open(model_dir)
     connection = connect(to, say=terminal.say)
     repo = connection.repo(name or model_dir.resolve().name)
@@ -71,7 +82,7 @@ def ship_command(
         training_config=training_config,
         results=results,
         visibility=Visibility.PRIVATE if private else Visibility.PUBLIC,
-        overrides={"space": {"visibility": "private"}} if private else {},
+        overrides=_for_a_private_model() if private else {},
     )
     shipped = send(terminal, connection, shipment, timeout=timeout, yes=yes)
     if shipped.deployed.served_weights_sha256:
@@ -79,6 +90,11 @@ def ship_command(
     else:
         terminal.say("The app does not say which weights it serves: its answer has no `weights_sha256`")
     terminal.finish(shipped.to_json(), shipped.deployed.app_url)
+
+
+def _for_a_private_model() -> dict[str, Any]:
+    """Return the settings of a Space that only its owner sees, and that may read the model."""
+    return {"space": {"visibility": "private"}, "secrets": {"HF_TOKEN": {"env": READ_TOKEN}}}
 
 
 def send(
