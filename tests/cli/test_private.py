@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError
-
 from tests.conftest import HubProcess
 
 
