@@ -53,6 +53,7 @@ def test_a_new_space_is_created_with_everything_before_its_first_commit(
     assert dict(create.variables) == {"A": "1"}
     assert [secret.name for secret in create.secrets] == ["HF_TOKEN"]
     assert create.volumes[0]["mountPath"] == "/models/tiny"
+    assert create.describe().endswith(", variable `A`, secret `HF_TOKEN`")
     assert [type(step) for step in planned(app, hub, history).afterwards] == [SetHardware]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -58,7 +58,8 @@ class CreateSpace:
     def describe(self) -> str:
         where = self.hardware or "cpu-basic"
         fallback = f" (or `{self.instead}`, where the Hub wants to be paid)" if self.instead else ""
-        return f"create the {self.visibility.value} {self.sdk} Space {self.space} on `{where}`{fallback}"
+        what = f"create the {self.visibility.value} {self.sdk} Space {self.space} on `{where}`{fallback}"
+        return f"{what}{_named('variable', self.variables)}{_named('secret', [s.name for s in self.secrets])}"
 
     def changes(self) -> Sequence[Change]:
         lines = [Change("space", str(self.space), None, f"{self.sdk}, {self.visibility.value}")]
@@ -86,6 +87,11 @@ class CreateSpace:
             secrets=secrets,
             volumes=self.volumes,
         )
+
+
+def _named(kind: str, names: Iterable[str]) -> str:
+    listed = [f"`{name}`" for name in names]
+    return f", {kind}{'s' if len(listed) > 1 else ''} {', '.join(listed)}" if listed else ""
 
 
 @dataclass(frozen=True, slots=True)
