@@ -163,7 +163,7 @@ def _misdirected(host: str) -> Response:
 
 def refusal(error: HubError) -> JSONResponse:
     """Return *error* as the official client expects it."""
-    headers = {"X-Error-Message": error.message.encode("ascii", "replace").decode().replace("\n", " ")}
+    headers = {"X-Error-Message": error.in_header}
     if error.code:
         headers["X-Error-Code"] = error.code
     return JSONResponse({"error": error.message, **error.body}, error.status, headers | error.headers)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 
 class HubError(Exception):
@@ -27,6 +30,11 @@ class HubError(Exception):
         self.code = code
         self.headers = dict(headers or {})
         self.body = dict(body or {})  # further keys beside "error", e.g. "url" of a 409
+
+    @property
+    def in_header(self) -> str:
+        """The message as a header may hold it; what a client wrote must not begin a header of its own."""
+        return _CONTROL.sub(" ", self.message.encode("ascii", "replace").decode())
 
 
 def repo_not_found() -> HubError:

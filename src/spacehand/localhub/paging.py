@@ -14,6 +14,7 @@ from spacehand.localhub.request import endpoint
 
 Item = TypeVar("Item")
 MAX_PAGE = 1000
+_LONGEST_NUMBER = 18  # digits
 
 
 def paged(
@@ -58,7 +59,7 @@ def _number(request: Request, name: str, default: int) -> int:
     text = request.query_params.get(name, "")
     if not text:
         return default
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > _LONGEST_NUMBER:
         raise HubError(400, f"`{name}` must be a number")
     return int(text)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
@@ -12,6 +11,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import HTTPConnection, Request
 
 from spacehand.ids import RepoKind, Visibility
+from spacehand.localhub import wire_json
 from spacehand.localhub.accounts.store import ANONYMOUS, SESSION_COOKIE, Caller
 from spacehand.localhub.errors import HubError, forbidden, invalid_token, login_needed, repo_not_found
 from spacehand.localhub.repos.store import Moved, Repo
@@ -183,7 +183,7 @@ async def json_body(request: Request) -> dict[str, Any]:
         if len(body) > _MAX_JSON:
             raise HubError(413, "The request's body is too large")
     try:
-        value = json.loads(body or b"{}")
+        value = wire_json.parse(body or b"{}")
     except ValueError:
         raise HubError(400, "The request's body is not JSON") from None
     if not isinstance(value, dict):

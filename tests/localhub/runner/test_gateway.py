@@ -82,7 +82,7 @@ def test_forwarding_headers_say_what_the_hub_saw(tmp_path: Path) -> None:
 
 def test_the_hubs_own_credentials_never_reach_an_app(tmp_path: Path) -> None:
     """
-    The session's cookie and tokens of this Hub are taken out; the app's own cookies and tokens pass.
+    The session's cookie, those that open other Spaces, and tokens are taken out; the app's own pass.
     """
 
     async def story() -> None:
@@ -90,7 +90,7 @@ def test_the_hubs_own_credentials_never_reach_an_app(tmp_path: Path) -> None:
             repo = door.space()
             door.gateway.serve(repo, await door.app())
             sent = {
-                "Cookie": f"theme=dark; {SESSION_COOKIE}=abc; own=1",
+                "Cookie": f"theme=dark; {SESSION_COOKIE}=abc; spacehand_space_0123456789ab=opens; own=1",
                 "Authorization": f"Bearer {door.hub.token}",
                 "X-HF-Authorization": f"Bearer {door.hub.token}",
             }
@@ -111,6 +111,7 @@ def test_an_app_cannot_set_the_hubs_session(tmp_path: Path) -> None:
     async def sets_cookies(_request: web.Request) -> web.Response:
         answer = web.Response(text="ok")
         answer.headers.add("Set-Cookie", f"{SESSION_COOKIE}=stolen; Path=/")
+        answer.headers.add("Set-Cookie", "spacehand_space_0123456789ab=forged; Path=/")
         answer.headers.add("Set-Cookie", "own=1")
         return answer
 

@@ -30,6 +30,8 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _IN_BRACKETS = re.compile(r"\[:(?P<named>[a-z]+):\]|\\(?P<escaped>.)|--+|[^-a-zA-Z0-9]", re.DOTALL)
+_STAR, _FOLDERS = "[^/]*", "(?:.*/)?"
+_LONGEST_LINE = 2048  # characters; git passes over longer ones, too
 _LFS = "filter=lfs diff=lfs merge=lfs -text"
 
 
@@ -64,7 +66,7 @@ class LfsRules:
 
 def _rule(line: str) -> tuple[re.Pattern[str], bool] | None:
     line = line.strip(" \t\r")
-    if not line or line.startswith(("#", "!", "[attr]")):
+    if not line or len(line) > _LONGEST_LINE or line.startswith(("#", "!", "[attr]")):
         return None
     pattern, states = _split(line)
     decided = None
@@ -92,19 +94,42 @@ def _split(line: str) -> tuple[str, str]:
 @lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> re.Pattern[str]:
     """Translate git's wild cards; a pattern without a slash is matched by a file in any folder."""
-    anywhere = "" if "/" in pattern else "(?:.*/)?"
-    return re.compile(anywhere + _TOKEN.sub(_translated, pattern.removeprefix("/")), re.DOTALL)
+    parts = [_translated(token) for token in _TOKEN.finditer(pattern.removeprefix("/"))]
+    if "/" not in pattern:
+        parts.insert(0, _FOLDERS)
+    within = _first_fit(parts, _STAR, "(?>[^/]*?", ("/", _FOLDERS, _STAR))
+    return re.compile("".join(_first_fit(within, _FOLDERS, "(?>(?:.*?/)??", (_FOLDERS,))), re.DOTALL)
+
+
+def _first_fit(parts: list[str], wild: str, lazy: str, ends: tuple[str, ...]) -> list[str]:
+    """
+    Return *parts* such that each *wild* one that another follows takes the first fit, for good.
+
+    What stands between two of them has one length, so a later fit is never a better one; trying all of them
+    would take for ever with some patterns.
+    """
+    out: list[str] = []
+    at = 0
+    while at < len(parts):
+        end = next((n for n in range(at + 1, len(parts)) if parts[n] in ends), len(parts))
+        if parts[at] == wild and end < len(parts) and parts[end] == wild:
+            out.append(f"{lazy}{''.join(parts[at + 1 : end])})")
+            at = end
+        else:
+            out.append(parts[at])
+            at += 1
+    return out
 
 
 def _translated(token: re.Match[str]) -> str:
     if token["folders"]:
-        return "(?:.*/)?" if token[0].endswith("/") else ".*"
+        return _FOLDERS if token[0].endswith("/") else ".*"
     if token["inside"] is not None:
         negated = "^" if token["negated"] else ""
         return f"(?!/)[{negated}{_IN_BRACKETS.sub(_translated_inside, token['inside'])}]"
     if token["escaped"]:
         return re.escape(token["escaped"])
-    return {"*": "[^/]*", "?": "[^/]"}.get(token[0][0]) or re.escape(token[0])
+    return {"*": _STAR, "?": "[^/]"}.get(token[0][0]) or re.escape(token[0])
 
 
 def _translated_inside(token: re.Match[str]) -> str:

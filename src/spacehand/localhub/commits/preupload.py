@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ from spacehand.localhub.errors import HubError
 if TYPE_CHECKING:
     from spacehand.localhub.repos.snapshot import Snapshot
 
+_STARS, _FOLDERS = re.compile(r"\*+"), re.compile(r"\*\*/")
+_MOST_WILD = 3
+_LONGEST_NAME = 255  # characters
 _SMALL_BINARY = 100 * 1024  # bytes; an icon may live in git
 
 
@@ -39,6 +43,8 @@ class Candidate:
             raise HubError(400, "Each file needs `path`, `size` and a `sample` in base64") from None
         if not isinstance(path, str) or not isinstance(size, int):
             raise HubError(400, "Each file needs `path`, `size` and a `sample` in base64")
+        if any(len(name) > _LONGEST_NAME for name in path.split("/")):
+            raise HubError(400, "A name in a path is longer than any file system takes")
         return cls(path, size, sample)
 
     @property
@@ -63,7 +69,10 @@ def advise(snapshot: Snapshot, candidates: list[Candidate], git_ignore: str | No
 
     rules = LfsRules.parse((snapshot.text(".gitattributes") or "").encode())
     ignore = snapshot.text(".gitignore") if git_ignore is None else git_ignore
-    ignored = pathspec.GitIgnoreSpec.from_lines((ignore or "").splitlines())
+    try:
+        ignored = pathspec.GitIgnoreSpec.from_lines(_modest((ignore or "").splitlines()))
+    except ValueError as error:
+        raise HubError(400, f"`.gitignore` cannot be read: {error}"[:300]) from None
     return [
         Advice(
             file.path,
@@ -73,6 +82,23 @@ def advise(snapshot: Snapshot, candidates: list[Candidate], git_ignore: str | No
         )
         for file in candidates
     ]
+
+
+def _modest(lines: list[str]) -> list[str]:
+    """
+    Return *lines* if matching them is quick: it takes the length of a name to the power of its wild cards.
+
+    Raises:
+        HubError: 400.
+    """
+    for line in lines:
+        folders = _FOLDERS.findall(line)
+        if len(folders) > _MOST_WILD or any(
+            len(_STARS.findall(part)) > _MOST_WILD for part in line.split("/")
+        ):
+            message = f"`{line[:100]}` in `.gitignore` has more than {_MOST_WILD} wild cards in a name"
+            raise HubError(400, message)
+    return lines
 
 
 def _known(snapshot: Snapshot, path: str) -> str | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import binascii
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from spacehand.localhub import wire_json
 from spacehand.localhub.commits.pack import Pack
 from spacehand.localhub.commits.paths import folder_path, repo_path
 from spacehand.localhub.errors import HubError
@@ -105,7 +105,7 @@ class ProposalReader:
         if not line.strip():
             return
         try:
-            parsed = json.loads(line)
+            parsed = wire_json.parse(line)
             key, value = parsed["key"], parsed["value"]
         except (ValueError, TypeError, KeyError):
             raise HubError(400, "Each line of a commit must be JSON with `key` and `value`") from None

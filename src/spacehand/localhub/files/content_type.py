@@ -8,12 +8,14 @@ the like would run there with the rights of whoever looks. So they are text, and
 from __future__ import annotations
 
 import mimetypes
+import re
 from urllib.parse import quote
 
 _SAFE = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp"})
 _TEXT = "text/plain; charset=utf-8"
 _BINARY = "application/octet-stream"
 _SAMPLE = 4096  # bytes
+_NOT_PLAIN = re.compile(r'[\x00-\x1f\x7f"\\]')
 
 # Besides this, no site may guess another type, and nothing in a file may run.
 GUARDS = {
@@ -34,6 +36,7 @@ def content_type(path: str, content: bytes | None) -> str:
 def content_disposition(path: str, *, download: bool) -> str:
     """Return the header that names the file, in ASCII and in full."""
     name = path.rpartition("/")[2]
-    plain = name.encode("ascii", "replace").decode().replace("\\", "_").replace('"', "_")
+    # git takes a line's end in a name; a header would end there.
+    plain = _NOT_PLAIN.sub("_", name.encode("ascii", "replace").decode())
     kind = "attachment" if download else "inline"
     return f"{kind}; filename*=UTF-8''{quote(name, safe='')}; filename=\"{plain}\";"

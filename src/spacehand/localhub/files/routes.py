@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -14,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from spacehand.ids import RepoKind
+from spacehand.localhub import wire_json
 from spacehand.localhub.errors import HubError, entry_not_found
 from spacehand.localhub.files import wire
 from spacehand.localhub.files.download import Found, answer
@@ -111,7 +111,7 @@ async def _asked_paths(request: Request) -> tuple[list[str], bool]:
     fields: dict[str, Any]
     try:
         is_json = "json" in request.headers.get("content-type", "")
-        fields = json.loads(body) if is_json else parse_qs(body.decode())
+        fields = wire_json.parse(body) if is_json else parse_qs(body.decode())
         paths, expand = fields.get("paths") or [], fields.get("expand", False)
     except (ValueError, AttributeError):
         raise HubError(400, "The body must hold `paths`, as a form or as JSON") from None

@@ -70,7 +70,7 @@ class Batch:
         if value.get("hash_algo", "sha256") != "sha256":
             raise HubError(422, "`hash_algo` must be sha256")
         transfers = value.get("transfers") or ["basic"]
-        if "basic" not in transfers:
+        if not isinstance(transfers, list) or "basic" not in transfers:
             raise HubError(422, "Only the transfer `basic` is supported")
         return cls(Operation(operation), tuple(Pointer.parse(row) for row in rows))
 

@@ -22,7 +22,7 @@ from spacehand.localhub.metadata.rules import (
     text,
 )
 from spacehand.localhub.metadata.space_rules import SPACE_RULES
-from spacehand.localhub.repos.card import header
+from spacehand.localhub.repos.card import header, read_yaml
 
 _COMMON: Mapping[str, Rule] = {
     "license": licence_names,
@@ -58,7 +58,7 @@ def validate_front_matter(readme: str, kind: RepoKind) -> Findings:
     if source is None:
         return _without_header(readme)
     try:
-        card = yaml.load(source, _Loader)  # noqa: S506 - a safe loader
+        card = read_yaml(source, _Loader)
     except yaml.YAMLError as error:
         return Findings(errors=[f"YAML Metadata Error: {_in_one_line(error)}"])
     if card is None:

@@ -94,7 +94,7 @@ def refusal(request: Request, error: HubError) -> Response:
         error = HubError(404, "There is no such repository, or it is private", code=error.code)
     title = _TITLES.get(error.status, "That did not work")
     answer = render(request, "error.html", error.status, title=title, message=error.message)
-    answer.headers["X-Error-Message"] = error.message.encode("ascii", "replace").decode().replace("\n", " ")
+    answer.headers["X-Error-Message"] = error.in_header
     if error.code:
         answer.headers["X-Error-Code"] = error.code
     return answer

@@ -115,8 +115,8 @@ def create_tag(git: pygit2.Repository, name: str, revision: str, *, message: str
     Raises:
         HubError: 404, no such commit; 409, the tag exists; 400, no name for a tag.
     """
-    ref = _checked(name, _TAGS)
     target = resolve(git, revision).id
+    ref = _checked(name, _TAGS)
     if ref in git.references:
         raise _exists(ref)
     if not message:
@@ -159,7 +159,12 @@ def _checked(name: str, prefix: str) -> str:
 
 def _is_name(ref: str) -> bool:
     # A part that begins with `-` would be an option to git on somebody's command line.
-    return bool(pygit2.reference_is_valid_name(ref)) and "/-" not in ref and ref.isprintable()
+    return (
+        bool(pygit2.reference_is_valid_name(ref))
+        and "/-" not in ref
+        and ref.isprintable()
+        and ref.removeprefix(_BRANCHES).removeprefix(_TAGS) != "HEAD"  # git itself allows no such branch
+    )
 
 
 def _create(git: pygit2.Repository, ref: str, sha: str) -> None:

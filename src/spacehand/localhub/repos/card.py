@@ -12,6 +12,23 @@ import yaml
 
 _HEADER = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LONGEST = 1024 * 1024  # characters
+_DEEPEST = 50  # lists and mappings in one another
+_MOST = 100_000  # values, with all that aliases stand for
+
+
+def read_yaml(text: str, loader: Any = _Loader) -> Any:
+    """
+    Return what the YAML *text* holds, read by *loader*, a safe one.
+
+    Some bytes of aliases may stand for more than any memory, and brackets in brackets end the process:
+    *text* is measured before it is loaded.
+
+    Raises:
+        yaml.YAMLError: no YAML, or more of it than a header may hold.
+    """
+    _require_modest(text)
+    return yaml.load(text, loader)  # noqa: S506 - the caller names one of the safe loaders
 
 
 def header(readme: str) -> str | None:
@@ -27,7 +44,7 @@ def card_data(readme: str) -> Mapping[str, Any] | None:
     if text is None:
         return None
     try:
-        data = yaml.load(text, _Loader)  # noqa: S506 - one of the safe loaders
+        data = read_yaml(text)
     except yaml.YAMLError:
         return None
     # Dates and the like become text, as in any JSON answer.
@@ -50,3 +67,33 @@ def texts(value: object) -> list[str]:
     return [
         str(each) for each in values if isinstance(each, str | int | float) and not isinstance(each, bool)
     ]
+
+
+def _require_modest(text: str) -> None:
+    if len(text) > _LONGEST:
+        raise _immodest("is longer than 1 MiB")
+    sizes: dict[str | None, int] = {}  # values below each anchor
+    opened: list[tuple[str | None, int]] = []  # anchor, and how many values there were before
+    count = 0
+    for event in yaml.parse(text, _Loader):
+        if isinstance(event, yaml.AliasEvent):
+            count += sizes.get(event.anchor, 1)
+        elif isinstance(event, yaml.ScalarEvent):
+            count += 1
+            sizes[event.anchor] = 1
+        elif isinstance(event, yaml.CollectionStartEvent):
+            opened.append((event.anchor, count))
+            # One that stands within itself has no end.
+            sizes[event.anchor] = _MOST
+            count += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = opened.pop()
+            sizes[anchor] = count - before
+        if len(opened) > _DEEPEST:
+            raise _immodest(f"is more than {_DEEPEST} levels deep")
+        if count > _MOST:
+            raise _immodest(f"holds more than {_MOST} values")
+
+
+def _immodest(what: str) -> yaml.YAMLError:
+    return yaml.YAMLError(f"the header {what}")

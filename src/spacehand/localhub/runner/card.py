@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from spacehand.localhub.repos.card import read_yaml
 from spacehand.stage import Stage
 
 _HEADER = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
@@ -81,7 +82,7 @@ def _header(readme: bytes | None) -> dict[str, Any]:
     if found is None:
         raise CannotBuildError(Stage.CONFIG_ERROR, "Missing configuration in README")
     try:
-        header = yaml.safe_load(found.group(1))
+        header = read_yaml(found.group(1))
     except yaml.YAMLError as error:
         reason = str(error).splitlines()[0]
         raise CannotBuildError(

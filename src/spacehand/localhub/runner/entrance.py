@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from cryptography.fernet import InvalidToken
 
 from spacehand.ids import Visibility
+from spacehand.localhub.accounts.store import SESSION_COOKIE
 from spacehand.localhub.errors import HubError
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from spacehand.localhub.store.keys import Keys
 
 SIGN = "__sign"
+_COOKIE = "spacehand_space_"
+# 127.0.0.1 has one cookie jar for all ports: no Space may have another's cookies, nor the Hub's.
+HUB_COOKIES = (SESSION_COOKIE, _COOKIE)  # how their names begin
 _LINK_SECONDS = 3600
 _COOKIE_SECONDS = 12 * 3600
 # gradio_client sends the Hub's token in the second, and leaves the first to the app.
@@ -49,7 +53,7 @@ class Entrance:
 
     def cookie(self, repo: Repo) -> str:
         """The cookie's name; 127.0.0.1 has one cookie jar for all ports, so each Space has its own."""
-        return f"spacehand_space_{repo.uid[:12]}"
+        return f"{_COOKIE}{repo.uid[:12]}"
 
     def admit(self, scope: Scope, repo: Repo) -> tuple[bytes, list[tuple[bytes, bytes]]]:
         """Return the query as the app shall see it, and the cookie that takes the place of a signed link."""
@@ -109,7 +113,7 @@ class Entrance:
             told = json.loads(self._keys.decrypt(signed.encode()))
         except (InvalidToken, ValueError):
             return False
-        return bool(told["space"] == repo.uid and told["until"] > time.time())
+        return bool(told.get("space") == repo.uid and told["until"] > time.time())
 
     def _cookie_in(self, headers: Headers, repo: Repo) -> str | None:
         try:

@@ -46,7 +46,7 @@ class Passage:
     headers: RawHeaders
     query: bytes
     answer_headers: RawHeaders
-    drop_cookies: frozenset[str] = frozenset()  # names that an app's Set-Cookie may not use
+    drop_cookies: tuple[str, ...] = ()  # how no name in an app's Set-Cookie may begin
 
 
 class Upstream:
@@ -195,19 +195,24 @@ class _RequestBody:
 
 
 def forwarded_headers(
-    scope: Scope, *, scheme: str = "http", without: Iterable[bytes] = (), cookies_without: Iterable[str] = ()
+    scope: Scope,
+    *,
+    scheme: str = "http",
+    without: Iterable[bytes] = (),
+    cookies_without: tuple[str, ...] = (),
 ) -> RawHeaders:
     """
     Return the request's headers as the app shall see them.
 
-    Hop-by-hop headers and those in *without* are gone, cookies named in *cookies_without* too. There is
-    exactly one more entry in ``X-Forwarded-For``; ``X-Forwarded-Host`` and ``-Proto`` are what this Hub saw.
+    Hop-by-hop headers and those in *without* are gone, and cookies whose names begin as in *cookies_without*.
+    There is exactly one more entry in ``X-Forwarded-For``; ``X-Forwarded-Host`` and ``-Proto`` are what this
+    Hub saw.
     """
     headers: RawHeaders = scope["headers"]
     dropped = _HOP_BY_HOP | _named_in_connection(headers) | frozenset(without)
     dropped |= {b"expect", b"cookie", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"}
     kept = [(name, value) for name, value in headers if name not in dropped]
-    if cookies := _cookies(headers, frozenset(cookies_without)):
+    if cookies := _cookies(headers, cookies_without):
         kept.append((b"cookie", cookies))
     hops = [value for name, value in headers if name == b"x-forwarded-for"]
     client = scope.get("client")
@@ -289,7 +294,8 @@ def _answer_headers(raw: Iterable[tuple[bytes, bytes]], passage: Passage) -> Raw
     kept = [
         (name, value)
         for name, value in headers
-        if name not in dropped and not (name == b"set-cookie" and _cookie_name(value) in passage.drop_cookies)
+        if name not in dropped
+        and not (name == b"set-cookie" and _cookie_name(value).startswith(passage.drop_cookies))
     ]
     return kept + passage.answer_headers
 
@@ -299,7 +305,7 @@ def _named_in_connection(headers: RawHeaders) -> frozenset[bytes]:
     return frozenset(word.strip().lower() for value in values for word in value.split(b","))
 
 
-def _cookies(headers: RawHeaders, without: frozenset[str]) -> bytes:
+def _cookies(headers: RawHeaders, without: tuple[str, ...]) -> bytes:
     pairs = [
         pair.strip()
         for name, value in headers
@@ -307,7 +313,7 @@ def _cookies(headers: RawHeaders, without: frozenset[str]) -> bytes:
         for pair in value.split(b";")
         if pair.strip()
     ]
-    return b"; ".join(pair for pair in pairs if _cookie_name(pair) not in without)
+    return b"; ".join(pair for pair in pairs if not _cookie_name(pair).startswith(without))
 
 
 def _cookie_name(pair: bytes) -> str:

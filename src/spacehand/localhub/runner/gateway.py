@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers
 
 from spacehand.ids import RepoKind, Visibility
-from spacehand.localhub.accounts.store import SESSION_COOKIE
 from spacehand.localhub.errors import HubError
 from spacehand.localhub.runner.address import Address, FolderAddress
-from spacehand.localhub.runner.entrance import Entrance, is_local_name
+from spacehand.localhub.runner.entrance import HUB_COOKIES, Entrance, is_local_name
 from spacehand.localhub.runner.forwarding import (
     AppUnreachableError,
     Passage,
@@ -223,16 +222,15 @@ class Gateway:
     async def _pass(self, scope: Scope, receive: Receive, send: Send, repo: Repo, replica: _Replica) -> None:
         headers = Headers(scope=scope)
         query, extra = self._entrance.admit(scope, repo)
-        own = self._entrance.cookie(repo)
         passage = Passage(
             headers=forwarded_headers(
                 scope,
                 without=self._entrance.tokens_in(headers),
-                cookies_without=(SESSION_COOKIE, own),
+                cookies_without=HUB_COOKIES,
             ),
             query=query,
             answer_headers=[*replica.headers, *self._entrance.shared(repo, headers), *extra],
-            drop_cookies=frozenset({SESSION_COOKIE, own}),
+            drop_cookies=HUB_COOKIES,
         )
         if scope["type"] == "http":
             await replica.app.http(scope, receive, send, passage)

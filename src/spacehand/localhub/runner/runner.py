@@ -57,7 +57,9 @@ class Runner:
         """End what a killed Hub left behind, and bring every Space back to where it should be."""
         self._loop = asyncio.get_running_loop()
         await asyncio.to_thread(self._sweep)
-        for repo in await asyncio.to_thread(self._hub.repos.list, RepoKind.SPACE):
+        spaces = await asyncio.to_thread(self._hub.repos.list, RepoKind.SPACE)
+        await asyncio.to_thread(self._forget_deleted, spaces)
+        for repo in spaces:
             await self._resume(repo)
         self._idle = asyncio.create_task(self._put_to_sleep())
 
@@ -205,14 +207,22 @@ class Runner:
             if path != self._hub.place.socket:
                 path.unlink(missing_ok=True)
 
+    def _forget_deleted(self, spaces: list[Repo]) -> None:
+        """Remove what is left of Spaces that were deleted, or moved, just when the Hub was killed."""
+        self._crew.states.forget_others({repo.uid for repo in spaces})
+        kept = {self._hub.place.space(repo.id) for repo in spaces}
+        for folder in self._hub.place.spaces.glob("*/*"):
+            if folder not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
+
     async def _resume(self, repo: Repo) -> None:
         """Begin to bring a Space back to where it was; what was pushed unseen is built."""
         space = self._space(repo)
         state = space.state
         head = await asyncio.to_thread(self._head, repo)
         resting = state.stage is Stage.PAUSED or (state.stage is Stage.SLEEPING and state.sha == head)
-        if head is None or state.sha is None or resting:
-            return  # the first commit of a new Space is its Hub's, and no push
+        if head is None or resting or (state.sha is None and await asyncio.to_thread(self._is_first, repo)):
+            return
         if state.stage.is_error and state.sha == head:
             if state.serving is not None:
                 space.obey(Order(state.serving, restores=True))
@@ -245,6 +255,13 @@ class Runner:
             return self._hub.repos.snapshot(repo, "main").sha
         except HubError:
             return None
+
+    def _is_first(self, repo: Repo) -> bool:
+        """Whether ``main`` is still at a Space's first commit, which is its Hub's and no push."""
+        try:
+            return not self._hub.repos.snapshot(repo, "main").commit.parents
+        except HubError:
+            return True
 
     def _sdk(self, repo: Repo) -> str:
         """Return what the header of a Space says that was never built."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -84,6 +84,12 @@ class RunStates:
         with self._database.write() as connection:
             for table in ("space_runs", "space_events"):
                 connection.execute(f"DELETE FROM {table} WHERE uid = ?", (uid,))
+
+    def forget_others(self, uids: Collection[str]) -> None:
+        """Remove all that is kept of any Space but *uids*."""
+        for row in self._database.rows("SELECT uid FROM space_runs UNION SELECT uid FROM space_events"):
+            if row["uid"] not in uids:
+                self.forget(row["uid"])
 
     def started(self, uid: str, pid: int) -> None:
         """Remember a process, so that it can be ended if the Hub is killed."""

@@ -37,7 +37,7 @@ class Grants:
             facts: dict[str, Any] = json.loads(self._keys.decrypt(permission.encode()))
         except (InvalidToken, ValueError):
             raise HubError(403, "This address or token is not valid") from None
-        if facts["for"] not in ((purposes,) if isinstance(purposes, str) else purposes):
+        if facts.get("for") not in ((purposes,) if isinstance(purposes, str) else purposes):
             raise HubError(403, "This address or token is for something else")
         if facts["until"] < self._clock():
             raise HubError(403, "This address or token has expired; ask for a new one")

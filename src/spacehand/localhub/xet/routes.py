@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from spacehand.localhub.errors import HubError
+from spacehand.localhub.errors import HubError, forbidden
 from spacehand.localhub.repos.store import Repo
 from spacehand.localhub.request import (
     downloadable_repo,
@@ -45,7 +45,8 @@ async def read_token(request: Request) -> Response:
 async def write_token(request: Request) -> Response:
     """Answer a token that sends files for the repository; to propose a change, reading it is enough."""
     if request.query_params.get("create_pr") in ("1", "true", "True"):
-        signed_in(request)
+        if signed_in(request).role == "read":
+            raise forbidden("A token with the right to write is needed")
         return _connection(request, downloadable_repo(request), _WRITE)
     return _connection(request, writable_repo(request), _WRITE)
 
