@@ -60,7 +60,8 @@ class Template:
         raise ConfigError(
             f"The template `{self.name}` does not serve models of the kind `{kind}`",
             where=str(self.folder),
-            hint=f"It serves: {', '.join(f'`{k}`' for k in served) or 'none'}",
+            hint=f"It serves: {', '.join(f'`{k}`' for k in served) or 'none'}; for others bring an app of "
+            "your own: `spacehand ship MODEL_DIR --app FOLDER`",
         )
 
 
