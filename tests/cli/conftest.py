@@ -19,7 +19,7 @@ SPACEHAND = Path(sys.executable).with_name("spacehand")
 # What differs from run to run, and what stands for it.
 _VARIABLE = (
     (re.compile(r"http://127\.0\.0\.1:[0-9]+"), "http://HUB"),
-    (re.compile(r"\b127\.0\.0\.1:[0-9]{4,5}\b"), "HOST:PORT"),
+    (re.compile(r"\b127\.0\.0\.1:[0-9]{5}\b"), "HOST:PORT"),
     (re.compile(r"\bport [0-9]{5}\b", re.IGNORECASE), "Port N"),
     (re.compile(r"^ +[0-9.]+ s  .*\n", re.MULTILINE), ""),  # progress
 )

@@ -215,8 +215,8 @@ def test_an_app_that_listens_where_nobody_looks_is_told_at_once(
 ) -> None:
     """Exit code 8, long before the time for starting is over."""
     host, _, port = address.partition(":")
-    code = f"from http.server import *\nThreadingHTTPServer(({host!r}, {port}), SimpleHTTPRequestHandler).serve_forever()\n"
-    app(tmp_path / "app", code)
+    listen = f"ThreadingHTTPServer(({host!r}, {port}), SimpleHTTPRequestHandler).serve_forever()"
+    app(tmp_path / "app", f"from http.server import *\n{listen}\n")
     began = time.monotonic()
 
     ran = spacehand("deploy", "app", name, "--timeout", "200")

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from spacehand.cli.main import COMMANDS, main
 
 HEAVY = (
-    "aiohttp cryptography httpx huggingface_hub hf_xet jinja2 matplotlib numpy pygit2 rich ruamel starlette uvicorn "
-    "yaml spacehand.deploy.deploy spacehand.localhub.app spacehand.hub.remote"
+    "aiohttp cryptography httpx huggingface_hub hf_xet jinja2 matplotlib numpy pygit2 rich ruamel starlette "
+    "uvicorn yaml spacehand.deploy.deploy spacehand.localhub.app spacehand.hub.remote"
 )
 
 

@@ -181,7 +181,7 @@ def refuse(files: Sequence[LocalFile]) -> None:
     if not leaks:
         return
     named = "\n".join(f"  `{leak.where}` ({leak.rule})" for leak in leaks)
-    subject = "a secret is" if len(leaks) == 1 else f"{len(leaks)} secrets are"
+    subject = "A secret is" if len(leaks) == 1 else f"{len(leaks)} secrets are"
     raise LeakedSecretError(
         f"{subject} in what would be uploaded, and nothing was sent:\n{named}",
         where=", ".join(leak.where for leak in leaks),
