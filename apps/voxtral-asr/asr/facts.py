@@ -60,6 +60,8 @@ def _failed(service: Service) -> str:
 
 
 def _speaks(engine: Engine) -> str:
+    if not engine.languages:
+        return "Its languages are not stated."
     if len(engine.languages) == 1:
         return f"It understands {escape(languages.name(engine.languages[0]))} only."
     return f"It understands {len(engine.languages)} languages."
@@ -77,7 +79,12 @@ def _facts(settings: Settings, model: Model) -> list[tuple[str, str]]:
     ]
     if settings.subfolder:
         facts.insert(1, ("Folder", f"<code>{escape(settings.subfolder)}</code>"))
-    if settings.base_model_id:
+    if base := weights.base:
+        facts[-2:-2] = [
+            ("Base", f"<code>{escape(base.model_id)}</code> at <code>{escape(base.revision)}</code>"),
+            ("Base SHA-256", f'<code class="asr-hash">{escape(base.sha256)}</code>'),
+        ]
+    elif settings.base_model_id:
         facts.insert(1, ("Trained from", f"<code>{escape(settings.base_model_id)}</code>"))
     return facts
 

@@ -37,7 +37,9 @@ def name(code: str) -> str:
 
 def spoken(asked: str | None, known: Sequence[str]) -> str | None:
     """
-    Return the code of the language that was *asked* for, None to detect it; *known* are the model's.
+    Return the code of the language that was *asked* for, None to detect it.
+
+    *known* are the model's; empty if it tells none, and then any code is passed on.
 
     Raises:
         LanguageError: the model does not know it.
@@ -46,7 +48,7 @@ def spoken(asked: str | None, known: Sequence[str]) -> str | None:
     if text in (DETECT, "detect", ""):
         return known[0] if len(known) == 1 else None
     code = _CODES.get(text, text.replace("_", "-").split("-")[0])
-    if code in known:
+    if code in known or not known:
         return code
     if len(known) == 1:
         raise LanguageError(f"This model understands {name(known[0])} only, not {name(code)}")

@@ -142,6 +142,12 @@ def confidence(words: tuple[Word, ...]) -> float:
 
 
 def _answer(model: Model, heard: Heard, seconds: float, audio_seconds: float) -> dict[str, Any]:
+    base = model.weights.base
+    about_base = {
+        "base_model_id": base.model_id,
+        "base_revision": base.revision,
+        "base_weights_sha256": base.sha256,
+    } if base else {}  # fmt: skip
     return {
         "transcript": heard.text,
         "language": heard.language,
@@ -150,12 +156,14 @@ def _answer(model: Model, heard: Heard, seconds: float, audio_seconds: float) ->
             {"text": word.text, "start": word.start, "end": word.end, "confidence": word.confidence}
             for word in heard.words
         ],
+        "word_times": "measured" if heard.times_are_measured else "estimated",
         "seconds": round(seconds, 3),
         "audio_seconds": round(audio_seconds, 3),
         "model_id": model.weights.model_id,
         "revision": model.weights.revision,
         "engine": model.engine.name,
         "weights_sha256": model.weights.sha256,
+        **about_base,
     }
 
 

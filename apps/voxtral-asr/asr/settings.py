@@ -13,6 +13,7 @@ from asr.errors import SettingsError
 from spacehand_runtime import RateLimit
 
 QUANTIZATIONS = ("none", "int8", "nf4")
+DTYPES = ("auto", "float32", "bfloat16")
 _HOME = Path(__file__).resolve().parent.parent
 
 
@@ -44,6 +45,7 @@ class Settings:
     subfolder: str = ""
     base_model_id: str | None = None
     quantization: str = "none"
+    dtype: str = "auto"  # in which transformers models are loaded; auto: as they are stored
     token: str | None = field(default=None, repr=False)
     max_seconds: float = 300.0  # of audio
     timeout: float = 120.0  # seconds one transcription may take
@@ -67,6 +69,9 @@ class Settings:
         quantization = value.get("MODEL_QUANTIZATION", "none").lower()
         if quantization not in QUANTIZATIONS:
             raise SettingsError(f"`MODEL_QUANTIZATION` must be one of {', '.join(QUANTIZATIONS)}")
+        dtype = value.get("MODEL_DTYPE", "auto").lower()
+        if dtype not in DTYPES:
+            raise SettingsError(f"`MODEL_DTYPE` must be one of {', '.join(DTYPES)}")
         rate = value.get("RATE_LIMIT", cls.rate_limit)
         try:
             RateLimit.parse(rate)
@@ -79,6 +84,7 @@ class Settings:
             subfolder=value.get("MODEL_SUBFOLDER", "").strip("/"),
             base_model_id=value.get("BASE_MODEL_ID"),
             quantization=quantization,
+            dtype=dtype,
             token=value.get("HF_TOKEN"),
             max_seconds=_seconds(value, "MAX_SECONDS", cls.max_seconds),
             timeout=_seconds(value, "TIMEOUT_SECONDS", cls.timeout),

@@ -48,7 +48,12 @@ def rows(answer: Mapping[str, Any]) -> str:
         f"{percent(word['confidence'])}</td></tr>"
         for word in answer["words"]
     )
-    return f"""
+    note = (
+        "<p>This model tells no times: these are estimated from the length of the words.</p>"
+        if answer.get("word_times") == "estimated"
+        else ""
+    )
+    return f"""{note}
 <div class="asr-scroll" tabindex="0" role="region" aria-label="Words, times and confidence">
 <table class="asr-words"><thead><tr><th scope="col">Word</th><th scope="col">From (s)</th>
 <th scope="col">To (s)</th><th scope="col">Confidence</th></tr></thead><tbody>{lines}</tbody></table></div>

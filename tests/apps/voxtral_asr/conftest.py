@@ -16,7 +16,9 @@ from asr.service import Service  # noqa: E402
 from asr.settings import Settings  # noqa: E402
 from asr.weights import Weights  # noqa: E402
 
-WEIGHTS = Weights(Path("/nowhere"), "ada/tiny", "c" * 40, ("model.bin",), "d" * 64, 75_000_000)
+WEIGHTS = Weights(
+    Path("/nowhere"), "ada/tiny", "c" * 40, ("model.bin",), "d" * 64, 75_000_000, Path("/nowhere")
+)
 HEARD = Heard(
     "Open the door.",
     "en",

@@ -1,6 +1,7 @@
 """What the speech app answers, and when it says no."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from asr.engines import Heard
@@ -16,7 +17,7 @@ def test_the_answer_has_the_promised_shape(service):
     answer = service().transcribe("a.wav", "en", "ann")
 
     assert list(answer) == [
-        "transcript", "language", "confidence", "words", "seconds", "audio_seconds",
+        "transcript", "language", "confidence", "words", "word_times", "seconds", "audio_seconds",
         "model_id", "revision", "engine", "weights_sha256",
     ]  # fmt: skip
     assert answer["transcript"] == "Open the door."
@@ -24,6 +25,18 @@ def test_the_answer_has_the_promised_shape(service):
     assert answer["weights_sha256"] == WEIGHTS.sha256
     assert (answer["revision"], answer["audio_seconds"]) == ("c" * 40, 2.0)
     assert answer["confidence"] == pytest.approx((0.9 * 1.0 * 0.4) ** (1 / 3), abs=1e-4)
+
+
+def test_an_adapter_is_answered_for_with_its_base(service):
+    """
+    The adapter's hash is the model's; the base it ran with is named beside it, by its own.
+    """
+    adapter = replace(WEIGHTS, base=replace(WEIGHTS, model_id="ada/base", sha256="b" * 64))
+
+    answer = service(fetch=lambda settings: adapter).transcribe("a.wav", "en", "ann")
+
+    assert answer["weights_sha256"] == "d" * 64
+    assert (answer["base_model_id"], answer["base_weights_sha256"]) == ("ada/base", "b" * 64)
 
 
 def test_confidence_is_drawn_down_by_a_doubtful_word():
@@ -43,6 +56,8 @@ def test_confidence_is_drawn_down_by_a_doubtful_word():
         ("auto", ("en", "de"), None),
         (None, ("en", "de"), None),
         ("auto", ("en",), "en"),
+        ("sw", (), "sw"),
+        ("auto", (), None),
     ],
 )
 def test_the_language_is_understood(service, asked, known, used):

@@ -1,6 +1,8 @@
 """Which files are the weights, and what they are known by."""
 
 import hashlib
+import importlib.util
+import json
 
 import pytest
 from asr import weights
@@ -82,29 +84,101 @@ def test_without_weights_nothing_is_served(tmp_path, missing):
         weights.fetch(Settings(model_id=str(tmp_path / missing)))
 
 
-def test_the_engine_is_chosen_by_the_files(tmp_path):
+@pytest.mark.parametrize(
+    ("files", "engine"),
+    [
+        ({"model__bin": b"", "vocabulary__txt": b""}, "ctranslate2"),
+        ({"model__bin": b"", "vocabulary__json": b"", "config__json": b"{}"}, "ctranslate2"),
+        ({"model__safetensors": b"", "config__json": b'{"model_type": "voxtral"}'}, "transformers"),
+        ({"pytorch_model__bin": b"", "config__json": b'{"model_type": "whisper"}'}, "transformers"),
+    ],
+)
+def test_the_engine_is_chosen_by_the_files(tmp_path, files, engine):
     """
-    CTranslate2's two files are enough to know it.
+    CTranslate2's two files are enough to know it; transformers needs a configuration.
     """
-    assert choose(write(tmp_path, model__bin=b"", vocabulary__txt=b"")) == "ctranslate2"
+    assert choose(weights.fetch(Settings(model_id=str(write(tmp_path, **files))))) == engine
 
 
 @pytest.mark.parametrize(
     ("files", "says"),
     [
-        ({"adapter_config__json": b"{}", "adapter_model__safetensors": b""}, "a LoRA adapter"),
         ({"config__json": b'{"model_type": "voxtral"}', "model__safetensors": b""}, "a voxtral model"),
         ({"model__onnx": b""}, "unknown kind"),
     ],
 )
-def test_a_model_without_an_engine_is_refused_by_its_name(tmp_path, files, says):
+def test_a_model_without_an_engine_is_refused_by_its_name(tmp_path, monkeypatch, files, says):
     """
-    The page says what the model is and what this Space can run; the base model is not served instead.
+    The page says what the model is and what this Space was built without.
     """
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     folder = write(tmp_path, **files)
 
     with pytest.raises(WeightsError, match=says):
         load(weights.fetch(Settings(model_id=str(folder))), Settings(model_id="x"))
+
+
+def adapter_on(base, folder, said=None):
+    said = said if said is not None else {"base_model_name_or_path": str(base)}
+    write(base, config__json=b"{}", model__safetensors=b"base")
+    config = json.dumps(said).encode()
+    return write(folder, adapter_config__json=config, adapter_model__safetensors=b"adapter")
+
+
+def test_an_adapter_comes_with_its_base(tmp_path):
+    """
+    The adapter names its base, `BASE_MODEL_ID` may name another; each is known by its own hash.
+    """
+    adapter = adapter_on(tmp_path / "base", tmp_path / "adapter")
+    other = write(tmp_path / "other", config__json=b"{}", model__safetensors=b"other")
+
+    found = weights.fetch(Settings(model_id=str(adapter)))
+    told = weights.fetch(Settings(model_id=str(adapter), base_model_id=str(other)))
+
+    assert found.sha256 == told.sha256 == hashlib.sha256(b"adapter").hexdigest()
+    assert found.base.sha256 == hashlib.sha256(b"base").hexdigest()
+    assert told.base.sha256 == hashlib.sha256(b"other").hexdigest()
+    assert choose(found) == "transformers"
+
+
+def test_a_base_is_never_served_without_its_adapter(tmp_path):
+    """
+    Without its weights, without its configuration, or without its base an adapter is an error that says so.
+    """
+    adapter = adapter_on(tmp_path / "base", tmp_path / "adapter")
+    settings = Settings(model_id=str(adapter))
+
+    (adapter / "adapter_model.safetensors").unlink()
+    with pytest.raises(WeightsError, match=r"adapter_model\.safetensors is missing"):
+        weights.fetch(settings)
+    write(adapter, model__safetensors=b"the base, or whatever else lies there", config__json=b"{}")
+    with pytest.raises(WeightsError, match=r"adapter_model\.safetensors is missing"):
+        weights.fetch(settings)
+    write(adapter, adapter_model__safetensors=b"adapter", adapter_config__json=b"{}")
+    with pytest.raises(WeightsError, match="set `BASE_MODEL_ID`"):
+        weights.fetch(settings)
+    with pytest.raises(WeightsError, match="base model of the adapter"):
+        weights.fetch(Settings(model_id=str(adapter), base_model_id=str(tmp_path / "nowhere")))
+    with pytest.raises(WeightsError, match="an adapter itself"):
+        weights.fetch(Settings(model_id=str(adapter), base_model_id=str(adapter)))
+    (adapter / "adapter_config.json").unlink()
+    with pytest.raises(WeightsError, match=r"no adapter_config\.json"):
+        weights.fetch(settings)
+
+
+def test_a_missing_shard_is_named(tmp_path):
+    """
+    The list of shards says what the model is; a part of it is not served.
+    """
+    index = json.dumps({"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}).encode()
+    folder = write(tmp_path, config__json=b"{}", one__safetensors=b"1", two__safetensors=b"2")
+    (folder / "model.safetensors.index.json").write_bytes(index)
+    assert weights.fetch(Settings(model_id=str(folder))).files == ("one.safetensors", "two.safetensors")
+
+    (folder / "two.safetensors").unlink()
+
+    with pytest.raises(WeightsError, match=r"two\.safetensors is missing"):
+        weights.fetch(Settings(model_id=str(folder)))
 
 
 def test_the_tool_and_the_app_agree_on_a_real_model():

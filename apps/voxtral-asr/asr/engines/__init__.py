@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import json
+import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from asr.errors import WeightsError
@@ -14,6 +13,8 @@ from asr.settings import Settings
 from asr.weights import Weights
 
 SAMPLE_RATE = 16_000  # what every engine hears
+# What each engine imports, and what people call that.
+_PACKAGES = {"ctranslate2": ("faster_whisper", "CTranslate2"), "transformers": ("torch", "transformers")}
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Heard:
     text: str
     language: str
     words: tuple[Word, ...]
+    times_are_measured: bool = True  # else spread over the recording by the length of the words
 
 
 class Engine(Protocol):
@@ -40,7 +42,7 @@ class Engine(Protocol):
 
     name: str  # of the engine, with its versions and precision
     model: str  # what the weights themselves say they are
-    languages: Sequence[str]  # codes; one alone means that the model knows no other
+    languages: Sequence[str]  # codes; one alone: the model knows no other; none: nobody told which
 
     def transcribe(self, audio: Any, language: str | None, stop: Callable[[], bool]) -> Heard:
         """
@@ -51,23 +53,23 @@ class Engine(Protocol):
         ...
 
 
-def choose(folder: Path) -> str:
+def choose(weights: Weights) -> str:
     """
-    Return the engine for the model in *folder*, going by its files.
+    Return the engine for *weights*, going by their files.
 
     Raises:
-        WeightsError: no engine of this Space can run it.
+        WeightsError: no engine can run them.
     """
-    names = {path.name for path in folder.iterdir()}
-    if "model.bin" in names and any(name.startswith("vocabulary.") for name in names):
+    files = weights.files
+    if files == ("model.bin",) and any(weights.folder.glob("vocabulary.*")):
         return "ctranslate2"
-    if "adapter_config.json" in names:
-        found = "a LoRA adapter"
-    elif any(name.endswith(".safetensors") for name in names):
-        found = f"a {_model_type(folder)} model for transformers"
-    else:
-        found = "of an unknown kind"
-    raise WeightsError(f"This model is {found}; this Space was built to run CTranslate2 models")
+    configured = ((weights.base or weights).folder / "config.json").is_file()
+    if files[0].endswith((".safetensors", ".bin")) and configured:
+        return "transformers"
+    raise WeightsError(
+        f"The model {weights.model_id} is of an unknown kind: there is {files[0]}, and no config.json; "
+        "CTranslate2 and transformers models are served here"
+    )
 
 
 def load(weights: Weights, settings: Settings) -> Engine:
@@ -77,18 +79,17 @@ def load(weights: Weights, settings: Settings) -> Engine:
     Raises:
         WeightsError: none can, or the files are damaged.
     """
-    name = choose(weights.folder)
-    try:
-        module = importlib.import_module(f"asr.engines.{name}")
-    except ImportError as error:
-        message = f"This model needs the engine {name}, which is not installed here: {error}"
-        raise WeightsError(message) from error
+    name = choose(weights)
+    needed, package = _PACKAGES[name]
+    if importlib.util.find_spec(needed) is None:
+        what = (
+            f"a {_kind(weights)} model for {package}" if weights.base is None else f"an adapter for {package}"
+        )
+        raise WeightsError(f"The model {weights.model_id} is {what}; this Space was built without {package}")
+    module = importlib.import_module(f"asr.engines.{name}")
     engine: Engine = module.load(weights, settings)
     return engine
 
 
-def _model_type(folder: Path) -> str:
-    try:
-        return str(json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return "safetensors"
+def _kind(weights: Weights) -> str:
+    return str(weights.config.get("model_type", "Whisper"))
