@@ -219,3 +219,28 @@ def test_no_branch_is_an_option(owner: TestClient, name: str):
     assert owner.post(f"/api/models/ada/thing/branch/{name}", json={}).status_code == 400
     answer = owner.post("/api/models/ada/thing/tag/main", json={"tag": unquote(name)})
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "shape",
+    ['["a", 1e400]', "[[1], 10000000000]", '["a", 10000000000]', "[" * 5000, "[-1]", '"x"', "{}"],
+)
+def test_a_page_survives_any_shape_of_a_tensor(owner: TestClient, shape: str):
+    """
+    A model's page multiplies numbers alone: texts and lists times a number would fill the memory.
+    """
+    header = f'{{"w": {{"dtype": "F32", "shape": {shape}}}}}'
+    header = header.ljust(-(-len(header) // 256) * 256)  # so that its length can be written as text
+    content = len(header).to_bytes(8, "little").decode() + header
+    assert commit(owner, model__safetensors=content) == 200
+    assert owner.get("/ada/thing", headers={"Accept": "text/html"}).status_code == 200
+
+
+def test_a_page_shows_a_long_card_in_part(owner: TestClient):
+    """
+    A card of many MiB is shown as far as a page goes.
+    """
+    assert commit(owner, README__md="# One\n" + "word " * 1_500_000 + "the very end") == 200
+    page = owner.get("/ada/thing", headers={"Accept": "text/html"})
+    assert page.status_code == 200
+    assert "the very end" not in page.text

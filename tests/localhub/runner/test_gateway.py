@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import json
 import socket
@@ -96,7 +97,10 @@ def test_the_hubs_own_credentials_never_reach_an_app(tmp_path: Path) -> None:
             }
             _, first = await door.get(repo, headers=sent)
             _, second = await door.get(repo, headers={"Authorization": "Bearer the-apps-own"})
+            password = base64.b64encode(f"ada:{door.hub.token}".encode()).decode()
+            _, third = await door.get(repo, headers={"Authorization": f"Basic {password}"})
         assert door.hub.token not in first
+        assert password not in third
         assert values(json.loads(first), "cookie") == ["theme=dark; own=1"]
         assert values(json.loads(second), "authorization") == ["Bearer the-apps-own"]
 

@@ -17,7 +17,7 @@ from spacehand.localhub.store.database import Database
 from spacehand.localhub.store.objects import SCHEMA, Objects
 from spacehand.localhub.store.place import Place
 from spacehand.localhub.xet.chunks import Scheme
-from spacehand.localhub.xet.shards import parse_shard
+from spacehand.localhub.xet.shards import ShardFile, Term, parse_shard
 
 REPO = "a-repo"
 
@@ -173,6 +173,16 @@ def test_only_the_repository_that_sent_a_file_holds_it(objects: Objects) -> None
     describe(objects, file)
 
     assert [objects.holds(repo, file.true_sha256) for repo in (REPO, "other")] == [True, False]
+
+
+def test_file_larger_than_any_is_refused_before_it_is_hashed(objects: Objects) -> None:
+    """
+    A small shard that names the same chunks over and over costs nothing.
+    """
+    term = Term(bytes(32), 64 * 1024 * 1024, 0, 1)
+    with pytest.raises(HubError) as refused:
+        objects.xet.verify([ShardFile(bytes(32), (term,) * 10_000, None, None)])
+    assert (refused.value.status, refused.value.message) == (400, "A file may have 500 GB at most")
 
 
 def test_empty_file_needs_no_xorb(objects: Objects) -> None:

@@ -17,6 +17,7 @@ from spacehand.localhub.repos.card import header
 from spacehand.localhub.repos.store import Repo
 
 _TAGS = (nh3.ALLOWED_TAGS | {"audio", "video", "source"}) - {"area", "map"}
+_LONGEST = 1024 * 1024  # characters that a page shows
 _HEADING = re.compile(r"<(/?)h([1-5])\b")
 _NO_SOURCE = re.compile(r'<img(?![^>]*\ssrc=)[^>]*\salt="([^"<>]*)"[^>]*>')
 _MEDIA = ("img", "audio", "video", "source")
@@ -30,6 +31,7 @@ def rendered(readme: str, repo: Repo, revision: str, folder: str = "") -> Markup
     Links to files lead to their pages here, pictures come from this repository; pictures from elsewhere are
     replaced by their text, so that opening a page tells nobody.
     """
+    readme = readme[:_LONGEST]
     body = _FRONT.sub("", readme, count=1) if header(readme) is not None else readme
     attributes = {tag: set(names) for tag, names in nh3.ALLOWED_ATTRIBUTES.items()}
     for tag in ("audio", "video"):

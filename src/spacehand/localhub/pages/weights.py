@@ -7,7 +7,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from spacehand.localhub.repos.snapshot import Entry
@@ -17,6 +16,9 @@ if TYPE_CHECKING:
     from spacehand.localhub.store.objects import Objects
 
 _MAX_HEADER = 16 * 1024 * 1024  # bytes
+_LARGEST_SIZE, _MOST_SIZES = 1 << 48, 32  # of one side of a tensor, and of sides
+_REMEMBERED: dict[str, tuple[tuple[str, int], ...]] = {}
+_MOST_REMEMBERED = 4096
 WEIGHT_ENDINGS = (".safetensors", ".bin", ".onnx", ".gguf", ".pt", ".pth", ".ckpt", ".msgpack", ".h5")
 
 
@@ -40,8 +42,18 @@ def weights(entries: Iterable[Entry], snapshot: Snapshot, objects: Objects) -> W
     types: Counter[str] = Counter()
     for entry in files:
         if entry.path.endswith(".safetensors"):
-            types.update(dict(_types(_beginning(entry, snapshot, objects))))
+            types.update(dict(_known_types(entry, snapshot, objects)))
     return Weights(files, types.total(), tuple(types.most_common()))
+
+
+def _known_types(entry: Entry, snapshot: Snapshot, objects: Objects) -> tuple[tuple[str, int], ...]:
+    """Return parameters by type, remembered by the file's content: the headers themselves may be large."""
+    name = entry.lfs_sha256 or entry.oid
+    if name not in _REMEMBERED:
+        if len(_REMEMBERED) >= _MOST_REMEMBERED:
+            _REMEMBERED.pop(next(iter(_REMEMBERED)), None)
+        _REMEMBERED[name] = _types(_beginning(entry, snapshot, objects))
+    return _REMEMBERED[name]
 
 
 def _beginning(entry: Entry, snapshot: Snapshot, objects: Objects) -> bytes:
@@ -55,7 +67,6 @@ def _beginning(entry: Entry, snapshot: Snapshot, objects: Objects) -> bytes:
     return b"".join(objects.stream(entry.lfs_sha256, 0, 8 + length))
 
 
-@lru_cache(maxsize=256)
 def _types(beginning: bytes) -> tuple[tuple[str, int], ...]:
     """Return parameters by type; nothing for a file that only has the name of a safetensors file."""
     length = int.from_bytes(beginning[:8], "little")
@@ -64,7 +75,15 @@ def _types(beginning: bytes) -> tuple[tuple[str, int], ...]:
         tensors = json.loads(beginning[8 : 8 + length])
         for name, tensor in tensors.items():
             if name != "__metadata__":
-                types[str(tensor["dtype"])] += math.prod(tensor["shape"])
-    except (ValueError, KeyError, TypeError, AttributeError):
+                types[str(tensor["dtype"])[:20]] += _parameters(tensor["shape"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ()
     return tuple(types.items())
+
+
+def _parameters(shape: list[object]) -> int:
+    # A text or a list in it, times a large number, would take more memory than there is.
+    sizes = [size for size in shape if isinstance(size, int) and 0 <= size < _LARGEST_SIZE]
+    if len(sizes) != len(shape) or len(sizes) > _MOST_SIZES:
+        raise ValueError("a tensor has a shape that none can have")
+    return math.prod(sizes)

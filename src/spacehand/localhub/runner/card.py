@@ -170,7 +170,7 @@ def _custom_headers(header: Mapping[str, Any]) -> dict[str, str]:
     value = header.get("custom_headers")
     if not isinstance(value, dict):
         return {}
-    return {name: str(text) for name, text in value.items() if name in _HEADERS}
+    return {name: str(text) for name, text in value.items() if name in _HEADERS and str(text).isprintable()}
 
 
 def _differences(header: Mapping[str, Any]) -> tuple[str, ...]:

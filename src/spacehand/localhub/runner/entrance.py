@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from http.cookies import CookieError, SimpleCookie
@@ -97,11 +98,9 @@ class Entrance:
     def _callers(self, headers: Headers) -> dict[str, Caller]:
         known: dict[str, Caller] = {}
         for name in _TOKEN_HEADERS:
-            scheme, _, value = headers.get(name, "").partition(" ")
-            if scheme.lower() != "bearer":
-                continue
+            token = _token_in(headers.get(name, ""))
             try:
-                known[name] = self._accounts.caller(value.strip())
+                known[name] = self._accounts.caller(token)
             except HubError:
                 continue  # the app's own token: none of the Hub's business
         return known
@@ -136,3 +135,14 @@ def _is_local_origin(origin: str) -> bool:
 def _sign_in(scope: Scope) -> str | None:
     query = scope.get("query_string", b"").decode("latin-1")
     return dict(parse_qsl(query)).get(SIGN)
+
+
+def _token_in(header: str) -> str:
+    """Return the token of a ``Bearer`` header, or the password of a ``Basic`` one."""
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() != "basic":
+        return value.strip() if scheme.lower() == "bearer" else ""
+    try:
+        return base64.b64decode(value).decode().partition(":")[2]
+    except ValueError:
+        return ""

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from spacehand.localhub.runner.builder import Built
     from spacehand.localhub.runner.logs import SpaceLog
 
+_LARGEST_FILE = 1024 * 1024  # bytes of a README, or of a list of requirements
 _LONGEST_SOCKET = 100  # characters; the system's own limit is 107
 _HUB_SECONDS = 5.0  # that the Hub's own socket may take to appear when the Hub starts
 
@@ -234,7 +235,11 @@ class Launcher:
 
 def _file(snapshot: Snapshot, path: str) -> bytes | None:
     entry = snapshot.entry(path)
-    return None if entry is None or entry.is_dir else snapshot.read(path)
+    if entry is None or entry.is_dir:
+        return None
+    if entry.size > _LARGEST_FILE:
+        raise CannotBuildError(Stage.CONFIG_ERROR, f"`{path}` is larger than 1 MiB")
+    return snapshot.read(path)
 
 
 def _last_words(log: SpaceLog) -> str:

@@ -33,6 +33,8 @@ CREATE TABLE IF NOT EXISTS xet_files (
 CREATE INDEX IF NOT EXISTS xet_files_by_sha256 ON xet_files (sha256)
 """
 
+# As on huggingface.co. A small shard may name the same chunks over and over, and all has to be hashed.
+MAX_FILE_SIZE = 500 * 10**9  # bytes
 _BLOCK = 1024 * 1024  # bytes of content yielded at once, about
 _TERM = struct.Struct("<32sIII")
 
@@ -165,6 +167,8 @@ class XetStore:
             )
 
     def _verified(self, claim: ShardFile) -> XetFile:
+        if claim.size > MAX_FILE_SIZE:
+            raise HubError(400, "A file may have 500 GB at most")
         tables = [self._table_of(term) for term in claim.terms]
         self._check_ranges(claim, tables)
         actual = file_hash(_leaves(claim.terms, tables))
