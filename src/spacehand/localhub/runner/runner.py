@@ -266,7 +266,8 @@ class Runner:
     def _sdk(self, repo: Repo) -> str:
         """Return what the header of a Space says that was never built."""
         with contextlib.suppress(CannotBuildError, HubError):
-            return SpaceCard.parse(self._hub.repos.snapshot(repo, "main").read(README)).sdk.value
+            readme = self._hub.repos.snapshot(repo, "main").text(README)
+            return SpaceCard.parse((readme or "").encode()).sdk.value
         return "gradio"
 
     def _call(self, action: Any) -> None:
