@@ -39,8 +39,20 @@ def hub_command() -> None:
 @click.option("--owner", help="The account that owns everything; your login name unless given.")
 @click.option("--detach", is_flag=True, help="Return once it answers, and leave it running.")
 @click.option("--any-python", is_flag=True, help="Run Spaces on the newest Python here if theirs is missing.")
+@click.option(
+    "--unsafe-builds",
+    is_flag=True,
+    help="Without a sandbox, let packages' build scripts run as your own user.",
+)
 def serve_command(
-    terminal: Terminal, *, port: int, data: Path | None, owner: str | None, detach: bool, any_python: bool
+    terminal: Terminal,
+    *,
+    port: int,
+    data: Path | None,
+    owner: str | None,
+    detach: bool,
+    any_python: bool,
+    unsafe_builds: bool,
 ) -> None:
     """
     Run the local Hub until Ctrl-C; with --detach, in the background.
@@ -52,7 +64,9 @@ def serve_command(
     """
     from spacehand.localhub import server
 
-    options = server.ServerOptions(data=data or home(), port=port, owner=owner, any_python=any_python)
+    options = server.ServerOptions(
+        data=data or home(), port=port, owner=owner, any_python=any_python, unsafe_builds=unsafe_builds
+    )
     if not detach:
         server.serve(options, ready=functools.partial(_ready, terminal, options.data))
         return

@@ -31,7 +31,13 @@ def run(options: ServerOptions, ready: Callable[[str], None]) -> None:
     with contextlib.closing(_listen(options)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         owner = options.owner or default_owner()
-        hub = LocalHub.open(place, owner=owner, endpoint=url, any_python=options.any_python)
+        hub = LocalHub.open(
+            place,
+            owner=owner,
+            endpoint=url,
+            any_python=options.any_python,
+            unsafe_builds=options.unsafe_builds,
+        )
         with contextlib.closing(hub), contextlib.closing(listen_inside(place.socket)) as inner:
             HubServer(hub, inner, ready).run(sockets=[listener])
 

@@ -51,6 +51,7 @@ class LocalHub:
     spaces: Spaces
     lock: int  # file descriptor; the folder is ours while it is open
     any_python: bool = False  # build a Space with the newest interpreter when its own is not there
+    unsafe_builds: bool = False  # without a sandbox, build packages from source all the same
     hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "[::1]"})  # names the Hub answers to
     started: float = field(default_factory=time.time)
     pushed: list[Pushed] = field(default_factory=list)  # called from any thread, once a change is durable
@@ -66,7 +67,9 @@ class LocalHub:
         self.pushed.append(self.runner.pushed)
 
     @classmethod
-    def open(cls, place: Place, *, owner: str, endpoint: str, any_python: bool = False) -> LocalHub:
+    def open(
+        cls, place: Place, *, owner: str, endpoint: str, any_python: bool = False, unsafe_builds: bool = False
+    ) -> LocalHub:
         """
         Open the Hub in *place*, making what is missing and sweeping up what a killed Hub left behind.
 
@@ -94,6 +97,7 @@ class LocalHub:
             spaces=Spaces(database, keys),
             lock=lock,
             any_python=any_python,
+            unsafe_builds=unsafe_builds,
         )
 
     def announce(self, repo: Repo, branch: str, sha: str) -> None:

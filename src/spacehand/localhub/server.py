@@ -34,6 +34,7 @@ class ServerOptions:
     port: int = DEFAULT_PORT
     owner: str | None = None
     any_python: bool = False
+    unsafe_builds: bool = False  # where there is no sandbox, build packages from source as this user
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,8 @@ def command(options: ServerOptions) -> list[str]:
         words += ["--owner", options.owner]
     if options.any_python:
         words.append("--any-python")
+    if options.unsafe_builds:
+        words.append("--unsafe-builds")
     return words
 
 
@@ -210,8 +213,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
     parser.add_argument("--owner")
     parser.add_argument("--any-python", action="store_true")
+    parser.add_argument("--unsafe-builds", action="store_true")
     given = parser.parse_args(arguments)
-    options = ServerOptions(given.data.absolute(), given.port, given.owner, given.any_python)
+    options = ServerOptions(
+        given.data.absolute(), given.port, given.owner, given.any_python, given.unsafe_builds
+    )
     try:
         serve(options, ready=_say)
     except SpacehandError as error:

@@ -59,10 +59,10 @@ def test_same_question_same_key():
 
 def test_where_to_look_is_kept_for_the_installation():
     """
-    Index options of a requirements file reach the installer, its packages do not.
+    Indexes that a requirements file names reach the installer; its packages do not, nor paths of this machine.
     """
-    found = planned(requirements_txt="--extra-index-url https://download.pytorch.org/whl/cpu\ntorch\n-i x\n")
-    assert found.index_options == "--extra-index-url https://download.pytorch.org/whl/cpu\n-i x\n"
+    found = planned(requirements_txt="--extra-index-url https://download.pytorch.org/whl/cpu\ntorch\n-i /srv/x\n")
+    assert found.index_options == "--extra-index-url https://download.pytorch.org/whl/cpu\n"
 
 
 def test_packages_are_names_and_no_options():

@@ -6,7 +6,8 @@ import asyncio
 import os
 import secrets
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +57,16 @@ class Layers:
         """Return the complete layer of that name, if there is one."""
         folder = self._folder / key
         return Layer(folder) if (folder / "lock.txt").exists() else None
+
+    @asynccontextmanager
+    async def scratch(self) -> AsyncIterator[Path]:
+        """Yield an empty folder on the layers' own disk; it is gone afterwards, also if the Hub is killed."""
+        folder = self._folder / f".new-{secrets.token_hex(4)}"
+        folder.mkdir(mode=0o755)
+        try:
+            yield folder
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def make(
         self, key: str, install: Callable[[Path], Awaitable[None]], *, anew: bool = False

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from urllib.parse import unquote
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 # What a build may take from the Hub's own environment; nothing else reaches a package's build script.
@@ -26,6 +27,33 @@ _KEPT = (
     "http_proxy",
     "https_proxy",
     "no_proxy",
+)
+_INDEXES = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
+_LINKS = "UV_FIND_LINKS"
+_FILE_URL = re.compile(r"file://(/[^\s,]*)")
+# What may be known where a package is built from source; of the URLs, all but the credentials.
+_OPEN = frozenset(
+    (
+        *_INDEXES,
+        _LINKS,
+        "LANG",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+        "UV_EXCLUDE_NEWER",
+        "UV_HTTP_TIMEOUT",
+        "UV_INDEX_STRATEGY",
+        "UV_INSECURE_HOST",
+        "UV_NATIVE_TLS",
+        "UV_NO_INDEX",
+        "UV_SYSTEM_CERTS",
+    )
 )
 
 
@@ -66,6 +94,22 @@ def uv_environment(
     for name in ("UV_PYTHON", "UV_PROJECT_ENVIRONMENT", "UV_OFFLINE"):
         result.pop(name, None)
     return result
+
+
+def without_credentials(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what a stranger's build script may know: where packages are, but not who asks for them."""
+    return {name: _CREDENTIALS.sub("", value) for name, value in environment.items() if name in _OPEN}
+
+
+def local_places(environment: Mapping[str, str]) -> list[Path]:
+    """Return the files and folders of this machine that *environment* names as sources of packages."""
+    indexes = " ".join(environment.get(name, "") for name in _INDEXES)
+    found = [Path(unquote(path)) for path in _FILE_URL.findall(f"{indexes} {environment.get(_LINKS, '')}")]
+    # A folder of links leads to the files, which lie beside it as a rule.
+    found = [path.parent if path.name == "simple" else path for path in found]
+    named = environment.get(_LINKS, "").replace(",", " ").split()
+    named += [environment[name] for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if environment.get(name)]
+    return [*found, *(Path(path) for path in named if path.startswith("/"))]
 
 
 def _pip_settings(environment: Mapping[str, str], files: Iterable[Path] | None) -> dict[str, str]:

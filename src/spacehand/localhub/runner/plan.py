@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from spacehand.localhub.runner import requirements
 from spacehand.localhub.runner.card import CannotBuildError, Sdk, SpaceCard
 from spacehand.localhub.runner.interpreter import Choice, Interpreter
 from spacehand.stage import Stage
@@ -18,10 +19,6 @@ PACKAGES = "packages.txt"
 README = "README.md"
 
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.:-]*(?:=\S+)?\Z")
-# Lines of a requirements file that say where to look, not what to install.
-_OPTION = re.compile(
-    r"\s*(?:-i|-f|--index-url|--extra-index-url|--find-links|--no-index|--trusted-host|--pre)\b"
-)
 _INSTALL = "pip install --no-cache-dir"
 
 
@@ -72,12 +69,29 @@ class BuildPlan:
     @property
     def index_options(self) -> str:
         """The lines of both requirements files that say where to look for packages."""
-        lines = f"{self.pre_requirements}\n{self.requirements}".splitlines()
-        return "".join(f"{line.strip()}\n" for line in lines if _OPTION.match(line))
+        return "".join(f"{line}\n" for line in self._asked if requirements.is_place(line))
+
+    @property
+    def unusual(self) -> tuple[str, ...]:
+        """What the requirements ask for besides packages of an index and wheels at a URL."""
+        return tuple(
+            line
+            for line in self._asked
+            if not requirements.is_place(line) and not requirements.is_plain(line)
+        )
+
+    @property
+    def _asked(self) -> tuple[str, ...]:
+        return tuple(requirements.lines(f"{self.pre_requirements}\n{self.requirements}"))
 
     def layer_key(self, lock: str) -> str:
-        """Names the installed environment: same lock, Python and platform, same files."""
-        return _digest("layer", lock, self.environment)
+        """
+        Names the installed environment: same lock, Python and platform, same files.
+
+        So long as they are from the same place: an index of the Space's own may have another `six==1.17.0`.
+        """
+        places = (self.index_options,) if self.index_options else ()
+        return _digest("layer", lock, self.environment, *places)
 
 
 def plan(sha: str, card: SpaceCard, files: Mapping[str, bytes], choice: Choice) -> BuildPlan:

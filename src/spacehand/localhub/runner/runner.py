@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spacehand.ids import RepoKind
@@ -20,6 +21,7 @@ from spacehand.localhub.runner.engines.sandbox import SandboxEngine
 from spacehand.localhub.runner.launch import Launcher
 from spacehand.localhub.runner.layer import Layers
 from spacehand.localhub.runner.plan import README
+from spacehand.localhub.runner.quarantine import Quarantine
 from spacehand.localhub.runner.reconciler import Crew, Order, Reconciler
 from spacehand.localhub.runner.state import SCHEMA, RunStates
 from spacehand.localhub.spaces.store import gc_timeout
@@ -194,8 +196,11 @@ class Runner:
     # Life of the Hub
 
     def _usual_crew(self) -> Crew:
-        builder = Builder(self._layers, self._hub.place.layers / "solves")
-        launcher = Launcher(self._hub, builder, (SandboxEngine(), ProcessEngine()))
+        sandbox, place = SandboxEngine(), self._hub.place
+        builder = Builder(self._layers, place.layers / "solves", unsafe=self._hub.unsafe_builds)
+        closed = (place.root, Path.home())
+        builder.quarantine = Quarantine(sandbox, builder.uv, builder.environment, closed)
+        launcher = Launcher(self._hub, builder, (sandbox, ProcessEngine()))
         return Crew(launcher, RunStates(self._hub.database), self._layers)
 
     def _sweep(self) -> None:

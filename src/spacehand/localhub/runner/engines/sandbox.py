@@ -125,21 +125,10 @@ class SandboxEngine:
     def wrap(self, spec: RunSpec) -> list[str]:
         """Return the command line that what shall run in the sandbox is appended to."""
         folders = spec.folders
-        command = [_bwrap(), "--die-with-parent", "--new-session", "--hostname", "space", "--clearenv"]
-        command += [
-            "--unshare-pid",
-            "--unshare-net",
-            "--unshare-ipc",
-            "--unshare-uts",
-            "--unshare-cgroup-try",
-        ]
-        if not self._as_root:
-            command += ["--unshare-user", "--uid", str(UID), "--gid", str(UID)]
-        command += _system(folders)
+        command = self.shell(folders, spec.interpreter, own_network=True)
         # The parents of a bind are made 0700 unless they were made before.
         for folder in ("/opt", "/home", "/run", "/run/spacehand", "/opt/spacehand"):
             command += ["--dir", folder]
-        command += _bind_interpreter(spec.interpreter)
         if spec.venv:
             command += ["--ro-bind", str(spec.venv), _VENV]
         command += ["--ro-bind", str(RELAY), _RELAY]
@@ -147,24 +136,46 @@ class SandboxEngine:
             command += ["--bind", str(spec.hub.socket), _HUB_SOCKET]
         command += ["--bind", str(folders.home), "/home/user", "--bind", str(folders.app), "/app"]
         command += ["--chdir", "/", "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LANG", "C.UTF-8", "--"]
-        if self._as_root:
-            # A user namespace made by root maps 1000 to root, and drops nothing.
-            command += ["setpriv", "--reuid", str(UID), "--regid", str(UID), "--clear-groups"]
-            command += ["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--"]
-        return command
+        return [*command, *self.as_user()]
 
-    def _prepare(self, folders: Folders) -> None:
+    def shell(self, folders: Folders, interpreter: Interpreter, *, own_network: bool) -> list[str]:
+        """Return the beginning of a sandbox's command line: the system and the interpreter, nothing else."""
+        command = [_bwrap(), "--die-with-parent", "--new-session", "--hostname", "space"]
+        command += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+        command += ["--unshare-net", "--clearenv"] if own_network else []
+        if not self._as_root:
+            command += ["--unshare-user", "--uid", str(UID), "--gid", str(UID)]
+        return [*command, *_system(folders), *_bind_interpreter(interpreter)]
+
+    def as_user(self) -> list[str]:
+        """Return what drops all rights inside the sandbox; empty where the sandbox has none to drop."""
+        if not self._as_root:
+            return []
+        # A user namespace made by root maps 1000 to root, and drops nothing.
+        drop = ["setpriv", "--reuid", str(UID), "--regid", str(UID), "--clear-groups"]
+        return [*drop, "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--"]
+
+    def furnish(self, folders: Folders) -> None:
+        """Make the sandbox's own files of the system, its home and its folder for temporary files."""
         folders.system.mkdir(parents=True, exist_ok=True)
         for name, text in _OWN_FILES.items():
             (folders.system / name).write_text(text)
-        for folder in (folders.app, folders.home, folders.temporary):
+        for folder in (folders.home, folders.temporary):
             folder.mkdir(parents=True, exist_ok=True)
         folders.temporary.chmod(0o1777)
+
+    def hand_over(self, folders: Iterable[Path]) -> None:
+        """Let the sandbox's user own *folders* and all that is in them."""
+        if self._as_root:
+            _hand_over(folders)
+
+    def _prepare(self, folders: Folders) -> None:
+        self.furnish(folders)
+        folders.app.mkdir(parents=True, exist_ok=True)
         link = folders.home / "app"
         if not link.is_symlink():
             link.symlink_to("/app")
-        if self._as_root:
-            _hand_over([folders.app, folders.home, folders.temporary])
+        self.hand_over([folders.app, folders.home, folders.temporary])
 
     async def _try(self) -> str:
         """Return why the sandbox does not work here; nothing if it does."""
