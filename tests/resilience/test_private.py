@@ -132,6 +132,30 @@ def test_a_token_to_read_writes_nothing(opened_hub: LocalHub):
         assert answer.status_code == 403
 
 
+def test_nobody_gives_himself_a_token_for_what_is_not_his(opened_hub: LocalHub, stranger: TestClient):
+    """
+    Only who may write to a repository makes tokens for it, be it for himself or for somebody else.
+    """
+    wanted = {"role": "fineGrained", "repos": ["ada/hidden"]}
+    assert stranger.post("/api/spacehand/tokens", json=wanted).status_code == 403
+    mine = {"role": "fineGrained", "repos": ["bob/mine", "Ada/Hidden"]}
+    assert stranger.post("/api/spacehand/tokens", json=mine).status_code == 403
+    owner = web_client(opened_hub, opened_hub.place.token_file.read_text().strip())
+    given = owner.post("/api/spacehand/tokens", json=wanted | {"user": "bob"}).json()["token"]
+    assert web_client(opened_hub, given).get("/api/models/ada/hidden").status_code == 200
+
+
+def test_nobody_takes_what_is_not_his(stranger: TestClient):
+    """
+    A stranger neither creates in another's name, nor moves, nor copies what he may not see.
+    """
+    move = {"fromRepo": "ada/hidden", "toRepo": "bob/hidden", "type": "model"}
+    assert stranger.post("/api/repos/create", json={"name": "ada/new", "type": "model"}).status_code == 403
+    assert stranger.post("/api/repos/move", json=move).status_code == 404
+    copy = {"repository": "bob/hidden"}
+    assert stranger.post("/api/models/ada/hidden/duplicate", json=copy).status_code == 404
+
+
 def test_a_session_reads_and_does_nothing_else(opened_hub: LocalHub):
     """
     The session's cookie, which another site could make a browser send, opens no route that changes anything.

@@ -117,6 +117,8 @@ def _add_token(request: Request, known: Caller, body: dict[str, Any]) -> str:
     repos = body.get("repos")
     if repos is not None and not (isinstance(repos, list) and all(isinstance(repo, str) for repo in repos)):
         raise HubError(400, "`repos` must be a list of texts")
+    if not all(known.can_write_repo(repo) for repo in repos or ()):
+        raise forbidden("A token can be given rights to your own repositories only")
     return hub.accounts.add_token(
         user, role=text_field(body, "role", "read"), name=text_field(body, "name", "token"), repos=repos
     )
