@@ -51,6 +51,7 @@ def test_a_name_without_owner_is_a_repository_that_is_not_there(owner: TestClien
     answer = owner.get(path)
 
     assert (answer.status_code, answer.headers["X-Error-Code"]) == (404, "RepoNotFound")
+    assert owner.delete("/api/models/gpt2/like").headers["X-Error-Code"] == "RepoNotFound"
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:7870", "127.0.0.1.evil.example", ""])

@@ -15,7 +15,7 @@ from spacehand.localhub.request import caller, unseen
 # `gpt2` without an owner: such names are older than namespaces, and no Hub makes new ones.
 _LEGACY_API = re.compile(
     r"/api/(?:models|datasets|spaces)/[^/]+"
-    r"(?:/(?:revision|tree|refs|commits|paths-info|resolve|preupload|commit|xet-[a-z]+-token)(?:/.*)?)?\Z"
+    r"(?:/(?:revision|tree|refs|commits|paths-info|resolve|preupload|commit|like|xet-[a-z]+-token)(?:/.*)?)?\Z"
 )
 _LEGACY_FILE = re.compile(r"/(?:datasets/|spaces/)?[^/]+/(?:resolve|raw)/[^/]+/.+\Z")
 

@@ -114,6 +114,8 @@ def test_tag_errors(official: HfApi, repo: str) -> None:
     with pytest.raises(RevisionNotFoundError):
         official.create_tag(repo, tag="v2", revision="nowhere")
     with pytest.raises(RevisionNotFoundError):
+        official.create_tag(repo, tag="no name for a tag", revision="nowhere")
+    with pytest.raises(RevisionNotFoundError):
         official.delete_tag(repo, tag="v2")
 
     official.delete_tag(repo, tag="v1")

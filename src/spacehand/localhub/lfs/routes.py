@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from spacehand.ids import RepoKind
 from spacehand.localhub.errors import HubError
+from spacehand.localhub.lfs.copies import routes as copies
 from spacehand.localhub.lfs.wire import MEDIA_TYPE, Batch, Operation, Pointer, batch_answer, refused_row, row
 from spacehand.localhub.repos.store import Repo
 from spacehand.localhub.request import (
@@ -143,6 +144,7 @@ def _repo_routes(kind: RepoKind) -> list[Route]:
 
 
 routes = [
+    *copies,
     *(route for kind in RepoKind for route in _repo_routes(kind)),
     Route("/lfs/objects/{sha256}", upload, methods=["PUT"]),
     Route("/lfs/objects/{sha256}", download, methods=["GET"]),

@@ -1,0 +1,1 @@
+"""Run the official client's own tests against the local Hub."""
