@@ -36,7 +36,7 @@ bench: $(VENV)/.dev  ## Measure beside peers, in one run
 
 docs: $(VENV)/.dev  ## Build the documentation and its generated pages
 	$(BIN)/python docs/generate.py
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 serve: $(VENV)/.demo  ## Run the local Hub in the foreground
 	@$(BIN)/spacehand hub serve $(ARGS)
