@@ -59,9 +59,11 @@ def test_same_question_same_key():
 
 def test_where_to_look_is_kept_for_the_installation():
     """
-    Indexes that a requirements file names reach the installer; its packages do not, nor paths of this machine.
+    Indexes that requirements name reach the installer; packages do not, nor paths of this machine.
     """
-    found = planned(requirements_txt="--extra-index-url https://download.pytorch.org/whl/cpu\ntorch\n-i /srv/x\n")
+    found = planned(
+        requirements_txt="--extra-index-url https://download.pytorch.org/whl/cpu\ntorch\n-i /srv/x\n"
+    )
     assert found.index_options == "--extra-index-url https://download.pytorch.org/whl/cpu\n"
 
 

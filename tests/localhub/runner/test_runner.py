@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from tests.localhub.runner.conftest import server
-from tests.localhub.runner.workshop import Workshop, workshop
+from tests.localhub.runner.workshop import QUICK, Workshop, workshop
 
 from spacehand.ids import RepoId
 from spacehand.localhub.runner.environment import Hardware
@@ -487,3 +488,43 @@ def test_no_start_leaves_its_files_behind(place: Place):
     in_workshop(place, story)
     assert list(place.spaces.glob("*/*/replicas/*")) == []
     assert list(place.sockets.iterdir()) == []
+
+
+def test_since_tells_when_the_stage_of_this_commit_began(place: Place):
+    """
+    `since` moves with the stage and with each push, and stays while nothing changes.
+    """
+
+    async def story(shop: Workshop) -> None:
+        repo = shop.space()
+        shop.push(repo, server(), requirements_txt="wait")
+        first = shop.runner.runtime(repo)["spacehand"]["since"]
+        await asyncio.sleep(0.005)  # the clock shows milliseconds
+        shop.push(repo, server('self.say("two")'), requirements_txt="wait")
+        second = shop.runner.runtime(repo)["spacehand"]["since"]
+        shop.builder.go.set()
+        running = (await shop.until(repo, Stage.RUNNING))["spacehand"]["since"]
+        assert first < second < running
+        await shop.runner.settings_changed(shop.space("other"))
+        assert shop.runner.runtime(repo)["spacehand"]["since"] == running
+
+    in_workshop(place, story)
+
+
+def test_metrics_tell_what_the_app_uses(place: Place):
+    """
+    A hundred megabytes and a busy processor are seen; the limit is the hardware's.
+    """
+    busy = "import threading\nhold = b'x' * 100_000_000\ndef spin():\n    while True: pass\n"
+    busy += "threading.Thread(target=spin, daemon=True).start()"
+
+    async def story(shop: Workshop) -> None:
+        repo = shop.space()
+        shop.push(repo, server(before=busy))
+        await shop.until(repo, Stage.RUNNING)
+        found = await anext(aiter(shop.runner.metrics(repo)))
+        assert found["cpu_usage_pct"] > 5
+        assert 100_000_000 < found["memory_used_bytes"] < found["memory_total_bytes"] == 16 << 30
+        assert found["cpu_millicores"] == 2000
+
+    in_workshop(place, story, pace=replace(QUICK, between_measures=0.2))

@@ -33,6 +33,7 @@ class Pace:
     between_answers: float = 0.2
     between_port_looks: float = 0.5  # each one takes time from an app that is busy starting
     wrong_listener: float = _WRONG_SECONDS
+    between_measures: float = 1.0
 
 
 @dataclass

@@ -17,12 +17,14 @@ from spacehand.localhub.runner.card import CannotBuildError
 from spacehand.localhub.runner.health import Pace, UnhealthyAppError
 from spacehand.localhub.runner.logs import SpaceLog
 from spacehand.localhub.runner.replica import AppEndedError, Replica
+from spacehand.localhub.wire_time import now
 from spacehand.stage import Stage
 
 if TYPE_CHECKING:
     from spacehand.localhub.repos.store import Repo
+    from spacehand.localhub.runner.interpreter import Interpreter
     from spacehand.localhub.runner.launch import Launcher
-    from spacehand.localhub.runner.layer import Layers
+    from spacehand.localhub.runner.layer import Layer, Layers
     from spacehand.localhub.runner.plan import BuildPlan
     from spacehand.localhub.runner.state import RunState, RunStates
 
@@ -40,6 +42,16 @@ class Order:
     factory: bool = False  # build anew, without the layer
     restores: bool = False  # serve an older commit, while the stage goes on telling of a newer one's failure
     delay: float = 0.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What one replica has used at one moment."""
+
+    replica: str
+    cpu_seconds: float
+    memory_bytes: int
+    memory_limit: int
 
 
 @dataclass
@@ -86,6 +98,14 @@ class Reconciler:
     def started(self) -> float | None:
         """When the app that serves was started (unix time)."""
         return self._serving.started if self._serving else None
+
+    def measure(self) -> Measure | None:
+        """Return what the app that serves uses now, None where none does; slow, so not for the loop."""
+        replica = self._serving
+        if replica is None or replica.app is None or replica.spec is None:
+            return None
+        app, limit = replica.app, replica.spec.memory_bytes
+        return Measure(replica.folders.root.name, app.cpu_seconds(), app.memory(0), limit)
 
     # Orders
 
@@ -182,7 +202,8 @@ class Reconciler:
         launcher = self._crew.launcher
         build, built = await launcher.prepare(self.repo, order.sha, log, factory=order.factory)
         if not order.restores:
-            self._tell(order, built=order.sha, sdk=build.card.sdk.value)
+            layer = built.layer.key if built.layer else None
+            self._tell(order, built=order.sha, sdk=build.card.sdk.value, layer=layer)
         return build, built
 
     async def _start(self, order: Order, build: BuildPlan, built: Built) -> None:
@@ -212,7 +233,7 @@ class Reconciler:
             **told,
         )
         if built.layer is not None and self._crew.layers is not None:
-            self._later(self._crew.layers.compile(built.layer))
+            self._later(self._settle(self._crew.layers, built.layer, build.interpreter))
 
     def _swap(self, replica: Replica, build: BuildPlan) -> None:
         """Let *replica* serve from now on; the one before ends when its last request has."""
@@ -260,6 +281,10 @@ class Reconciler:
         self._crashes = [at for at in self._crashes if at > recent] + [time.monotonic()]
         return len(self._crashes) <= len(self._crew.pauses)
 
+    async def _settle(self, layers: Layers, layer: Layer, interpreter: Interpreter) -> None:
+        await layers.settle(layer, interpreter)
+        await asyncio.to_thread(lambda: layers.prune(self._crew.states.layers()))
+
     async def _retire(self, replica: Replica) -> None:
         try:
             await self._hub.gateway.drained(replica.address, within=self._crew.drain_seconds)
@@ -277,6 +302,8 @@ class Reconciler:
         await replica.stop()
         if replica.app is not None:
             self._crew.states.ended(replica.app.pid)
+        if replica.spec is not None and replica.spec.venv is not None and self._crew.layers is not None:
+            self._crew.layers.release(replica.spec.venv)
 
     async def _stop_serving(self) -> None:
         if self._watching is not None:
@@ -303,6 +330,8 @@ class Reconciler:
     def _set(self, **changes: Any) -> None:
         with self._lock:
             before, self._state = self._state, replace(self._state, **changes)
+            if self._state.stage is not before.stage or self._state.sha != before.sha:
+                self._state = replace(self._state, since=now())
             if self._state == before:
                 return
             moved = self._state.stage is not before.stage or self._state.error != before.error
@@ -325,6 +354,8 @@ class Reconciler:
         return Stage.RUNNING_BUILDING if stage is Stage.BUILDING else Stage.RUNNING_APP_STARTING
 
     def _remember(self, replica: Replica) -> None:
+        if replica.spec is not None and replica.spec.venv is not None and self._crew.layers is not None:
+            self._crew.layers.hold(replica.spec.venv)
         if replica.app is not None:
             self._crew.states.started(self.repo.uid, replica.app.pid)
 

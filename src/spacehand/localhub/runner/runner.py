@@ -193,6 +193,29 @@ class Runner:
             finally:
                 space.changed.forget(news)
 
+    async def metrics(self, repo: Repo) -> AsyncIterator[dict[str, Any]]:
+        """
+        Yield about once a second what the app uses, as the Hub's jobs tell it; nothing while no app runs.
+
+        100 per cent is one processor. Shared memory of the app's processes counts once.
+        """
+        space = self._space(repo)
+        before, at = None, 0.0
+        while True:
+            found, now = await asyncio.to_thread(space.measure), time.monotonic()
+            if found is not None and before is not None and found.replica == before.replica:
+                used = max(0.0, found.cpu_seconds - before.cpu_seconds)
+                cores = self._crew.launcher.hardware(self._hub.spaces.public_settings(space.repo).hardware)
+                yield {
+                    "cpu_usage_pct": round(100 * used / (now - at), 1),
+                    "cpu_millicores": int(float(cores.cores) * 1000),
+                    "memory_used_bytes": found.memory_bytes,
+                    "memory_total_bytes": found.memory_limit,
+                    "replica": found.replica,
+                }
+            before, at = found, now
+            await asyncio.sleep(self._crew.pace.between_measures)
+
     # Life of the Hub
 
     def _usual_crew(self) -> Crew:
@@ -206,6 +229,7 @@ class Runner:
     def _sweep(self) -> None:
         self._crew.states.end_orphans()
         self._layers.sweep()
+        self._layers.prune(self._crew.states.layers())
         for folder in self._hub.place.spaces.glob("*/*/replicas"):
             shutil.rmtree(folder, ignore_errors=True)
         for path in self._hub.place.sockets.glob("*.sock"):

@@ -42,6 +42,8 @@ class RunState:
     serving: str | None = None  # the commit that answers requests
     built: str | None = None  # the last commit whose build succeeded
     error: str | None = None
+    layer: str | None = None  # the environment that build made
+    since: str | None = None  # when this stage began, of this commit
     sdk: str | None = None
     hardware: str | None = None  # in use
     fidelity: str | None = None
@@ -63,6 +65,11 @@ class RunStates:
         kept["stage"] = Stage(kept["stage"])
         kept["differences"] = tuple(kept["differences"])
         return RunState(**kept)
+
+    def layers(self) -> set[str]:
+        """Return the layers of all Spaces' last builds."""
+        kept = [json.loads(row["state"]) for row in self._database.rows("SELECT state FROM space_runs")]
+        return {state["layer"] for state in kept if state.get("layer")}
 
     def save(self, uid: str, state: RunState, *, event: bool) -> None:
         """Keep *state*; *event* also adds it to the Space's history of stages."""

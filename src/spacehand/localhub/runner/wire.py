@@ -35,6 +35,7 @@ def runtime(
             "differences": list(differences),
             "serving": state.serving,
             "wanted": state.sha,
+            "since": state.since,
         },
     }
     if state.stage is Stage.PAUSED:
