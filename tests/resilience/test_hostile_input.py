@@ -244,3 +244,51 @@ def test_a_page_shows_a_long_card_in_part(owner: TestClient):
     page = owner.get("/ada/thing", headers={"Accept": "text/html"})
     assert page.status_code == 200
     assert "the very end" not in page.text
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "a: .nan",
+        "a: [-.inf]",
+        "a: !!int x",
+        "a: !!timestamp x",
+        "a: 2001-99-99",
+        "2001-01-01: a",
+        "? [1, 2]\n: a",
+        "a: 9" + "9" * 5000,
+        'a: "\\uD800"',
+        "? null\n: a",
+        "a: &a [*a]",
+    ],
+)
+def test_no_header_spoils_a_list(owner: TestClient, opened_hub: LocalHub, header: str):
+    """
+    Whatever a README's header says, and however it came in, the repository and the list it is in are shown.
+    """
+    assert commit(owner, README__md=f"---\n{header}\n---\n") in (200, 400)
+    (repo,) = [repo for repo in opened_hub.repos.list() if repo.id.name == "thing"]
+    git = opened_hub.repos.git(repo)
+    tree = git.TreeBuilder()
+    tree.insert("README.md", git.create_blob(f"---\n{header}\n---\n".encode()), 0o100644)
+    head = git.references["refs/heads/main"]
+    author = git[head.target].author
+    git.create_commit("refs/heads/main", author, author, "x", tree.write(), [head.target])
+
+    for path in ("/api/models/ada/thing", "/api/models?full=1", "/ada/thing", "/models", "/"):
+        assert owner.get(path, headers={"Accept": "text/html"}).status_code == 200, path
+
+
+def test_wrong_types_are_refused(owner: TestClient):
+    """
+    JSON of another shape than a route wants is the caller's fault and not ours.
+    """
+    for path, body in (
+        ("/ada/thing.git/info/lfs/objects/batch", {"operation": ["x"], "objects": []}),
+        ("/api/models/ada/thing/paths-info/main", {"paths": 5}),
+        ("/api/repos/create", {"name": "s", "type": "space", "sdk": "static", "sleepTimeSeconds": 10**30}),
+        ("/api/repos/create", {"name": "s", "type": ["space"]}),
+        ("/api/repos/create", {"name": "s", "type": "space", "sdk": "static", "volumes": [5]}),
+        ("/api/models/ada/thing/preupload/main", {"files": [{"path": "a", "size": 1, "sample": 5}]}),
+    ):
+        assert 400 <= owner.post(path, json=body).status_code < 500, path

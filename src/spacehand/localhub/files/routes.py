@@ -117,6 +117,8 @@ async def _asked_paths(request: Request) -> tuple[list[str], bool]:
         raise HubError(400, "The body must hold `paths`, as a form or as JSON") from None
     if isinstance(expand, list):
         expand = _is_true(expand[0])
+    if not isinstance(paths, str | list):
+        raise HubError(400, "`paths` must be a list")
     return [str(path) for path in ([paths] if isinstance(paths, str) else paths)], bool(expand)
 
 

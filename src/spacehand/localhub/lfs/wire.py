@@ -63,7 +63,7 @@ class Batch:
             HubError: 422, it is none, or asks for another hash or transfer than ours.
         """
         operation, rows = value.get("operation"), value.get("objects")
-        if operation not in set(Operation):
+        if operation not in tuple(Operation):
             raise HubError(422, "`operation` must be upload or download")
         if not isinstance(rows, list) or len(rows) > _MAX_OBJECTS:
             raise HubError(422, f"`objects` must be a list of at most {_MAX_OBJECTS}")

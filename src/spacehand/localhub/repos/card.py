@@ -28,7 +28,11 @@ def read_yaml(text: str, loader: Any = _Loader) -> Any:
         yaml.YAMLError: no YAML, or more of it than a header may hold.
     """
     _require_modest(text)
-    return yaml.load(text, loader)  # noqa: S506 - the caller names one of the safe loaders
+    try:
+        return yaml.load(text, loader)  # noqa: S506 - the caller names one of the safe loaders
+    except (ValueError, TypeError, AttributeError, ArithmeticError, LookupError) as error:
+        # `!!int x`, the 99th of a month: the loaders themselves stumble over these.
+        raise yaml.YAMLError(f"a value is not what it is said to be: {error}") from error
 
 
 def header(readme: str) -> str | None:
@@ -47,8 +51,7 @@ def card_data(readme: str) -> Mapping[str, Any] | None:
         data = read_yaml(text)
     except yaml.YAMLError:
         return None
-    # Dates and the like become text, as in any JSON answer.
-    return json.loads(json.dumps(data, default=str)) if isinstance(data, dict) else None
+    return _as_json(data) if isinstance(data, dict) else None
 
 
 def tags(card: Mapping[str, Any]) -> list[str]:
@@ -67,6 +70,13 @@ def texts(value: object) -> list[str]:
     return [
         str(each) for each in values if isinstance(each, str | int | float) and not isinstance(each, bool)
     ]
+
+
+def _as_json(data: dict[Any, Any]) -> Mapping[str, Any]:
+    """Return *data* as any JSON answer can hold it: dates are text, what is no number is null."""
+    text = json.dumps(data, default=str, skipkeys=True, ensure_ascii=False)
+    card: dict[str, Any] = json.loads(text.encode("utf-8", "replace"), parse_constant=lambda _name: None)
+    return card
 
 
 def _require_modest(text: str) -> None:

@@ -50,6 +50,7 @@ CREATE TABLE IF NOT EXISTS space_secrets (
 
 FREE_HARDWARE = "cpu-basic"
 FREE_SLEEP_SECONDS = 172_800  # 48 hours; on the Hub nobody can change it for free hardware
+_NEVER = 10**10  # seconds; whoever means this long says -1
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 # Below the ports that systems hand to outgoing connections: a stored one is still free after a restart.
 _PORTS = range(21_000, 32_000)
@@ -362,7 +363,11 @@ def _flavor(flavor: object) -> str:
 def _seconds(seconds: object) -> int | None:
     if seconds is None:
         return None
-    if isinstance(seconds, bool) or not isinstance(seconds, int) or (seconds < 1 and seconds != -1):
+    if (
+        isinstance(seconds, bool)
+        or not isinstance(seconds, int)
+        or not (seconds == -1 or 0 < seconds < _NEVER)
+    ):
         raise HubError(400, f"`{seconds}` is no sleep time; it is a number of seconds, or -1 for never")
     return seconds
 
