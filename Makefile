@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 
 .DEFAULT_GOAL := list
-.PHONY: list setup demo test test-slow check fix bench docs serve lock pictures clean
+.PHONY: list setup demo test test-slow conformance check fix bench docs serve lock pictures clean
 
 list:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,9 @@ test: $(VENV)/.dev  ## Run the quick tests (< 5 minutes on 2 cores)
 
 test-slow: $(VENV)/.dev  ## Run the long ones: large files, kill loops, real builds under load
 	$(BIN)/pytest -m slow $(ARGS)
+
+conformance: $(VENV)/.dev  ## Run the official client's own tests against a local Hub
+	$(BIN)/python -m conformance $(ARGS)
 
 check: $(VENV)/.dev  ## Lint, types and layers
 	$(BIN)/ruff check .

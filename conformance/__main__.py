@@ -60,6 +60,8 @@ def _run(tests: Path, given: argparse.Namespace) -> int:
     _say(found.table(expected))
     worse = [line for line in found.regressions(expected) if not (given.tests and "did before" in line)]
     _say("\n".join(["", *(f"worse: {line}" for line in worse)]) if worse else "\nnothing got worse")
+    if worse and "Traceback" in (log := hub.log(work / "hub").read_text()):
+        _say(f"\nthe Hub had a fault:\n{log[-4000:]}")
     return 1 if worse else 0
 
 

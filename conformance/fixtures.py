@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 from huggingface_hub import HfApi, RepoUrl, constants
+from huggingface_hub.cli._output import out
 from huggingface_hub.utils import _detect_agent
 
 # One test of a file that asks the Hub wants jedi; without it, that test alone is left out.
@@ -127,6 +128,7 @@ def _environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_EXPERIMENTAL_WARNING", True)
     # Which programs drive the client is looked up in a registry on the Hub: none here.
     monkeypatch.setattr(_detect_agent, "_registry", {"standardEnvVars": [], "harnesses": {}})
+    out.set_mode()  # a command's `--quiet` would stay for the next test
     if request.node.get_closest_marker("no_xet"):
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
 

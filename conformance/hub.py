@@ -35,15 +35,15 @@ def served(data: Path) -> Iterator[Served]:
         assert process.stdout is not None  # noqa: S101 - it is a pipe
         url = process.stdout.readline().strip()
         if not url.startswith("http://127.0.0.1:"):
-            raise RuntimeError(f"The Hub did not start; see {_log(data)}")
+            raise RuntimeError(f"The Hub did not start; see {log(data)}")
         yield Served(url, constants | {"ENDPOINT_STAGING": url})
 
 
 @contextlib.contextmanager
 def _process(data: Path) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "spacehand.localhub.server", "--data", str(data), "--port", "0"]
-    with _log(data).open("w") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+    with log(data).open("w") as file:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file, text=True)
     try:
         yield process
     finally:
@@ -76,5 +76,6 @@ def _people(accounts: Accounts) -> dict[str, str]:
     }
 
 
-def _log(data: Path) -> Path:
+def log(data: Path) -> Path:
+    """Return the file that the server over *data* writes its log to."""
     return data.with_name(f"{data.name}.log")
