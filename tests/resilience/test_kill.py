@@ -121,6 +121,6 @@ def _runs(scene: Scene, head: str) -> None:
     runtime: dict[str, Any] = {}
     while not (runtime.get("stage") == "RUNNING" and runtime.get("sha") == head):
         assert time.monotonic() < deadline, runtime
-        assert "ERROR" not in runtime.get("stage", ""), runtime
+        assert "ERROR" not in runtime.get("stage", ""), runtime.get("errorMessage")
         runtime = scene.hub.api.get_space_runtime(SPACE).raw
         time.sleep(0.1)

@@ -82,7 +82,7 @@ def bring_up(hub: HubProcess, space: str, *, private: bool, secret: str) -> str:
     runtime: dict[str, Any] = {}
     while not (runtime.get("stage") == "RUNNING" and runtime.get("sha") == sha):
         assert time.monotonic() < deadline, runtime
-        assert "ERROR" not in runtime.get("stage", ""), runtime
+        assert "ERROR" not in runtime.get("stage", ""), runtime.get("errorMessage")
         time.sleep(0.1)
         runtime = hub.api.get_space_runtime(space).raw
     return str(hub.api.space_info(space).host)
