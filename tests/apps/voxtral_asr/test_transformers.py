@@ -77,7 +77,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         refused = refusal(running(hub.api, hub))
         hub.api.pause_space("ada/demo")
         python = next(hub.data.glob("layers/*/venv/bin/python"))
-        subprocess.run([python, HERE / "tiny_models.py", folder / "models"], check=True, capture_output=True)
+        made = [python, HERE / "tiny_models.py", folder / "models"]
+        subprocess.run(made, check=True, capture_output=True, env=os.environ | {"HF_HUB_OFFLINE": "1"})
         yield Machine(hub, python, folder / "models", refused)
     finally:
         hub.stop()
@@ -227,6 +228,7 @@ def answers(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> dict[
         "sharded": {"HF_MODEL_ID": str(machine.model("sharded"))},
         "bfloat16": {"HF_MODEL_ID": str(machine.model("voxtral")), "MODEL_DTYPE": "bfloat16"},
         "ctc": {"HF_MODEL_ID": str(machine.model("ctc"))},
+        "whisper": {"HF_MODEL_ID": str(machine.model("whisper"))},
         "lora": {"HF_MODEL_ID": str(machine.model("lora")), **base},
         "lora int8": {"HF_MODEL_ID": str(machine.model("lora")), "MODEL_QUANTIZATION": "int8", **base},
         "misfit": {"HF_MODEL_ID": str(machine.model("misfit")), **base},
@@ -276,9 +278,9 @@ def hollow(machine: Machine, scratch: Path) -> Path:
 
 def test_every_kind_of_model_is_heard(machine: Machine, answers: dict[str, dict[str, Any]]) -> None:
     """
-    Full, in shards, in bfloat16, a CTC model, an adapter, an adapter in int8: words with confidence and times.
+    Full, in shards, in bfloat16, CTC, Whisper, an adapter, also in int8: words with confidence and times.
     """
-    kinds = ("full", "sharded", "bfloat16", "ctc", "lora", "lora int8")
+    kinds = ("full", "sharded", "bfloat16", "ctc", "whisper", "lora", "lora int8")
     errors = {kind: answers[kind]["error"] for kind in kinds if "error" in answers[kind]}
     assert not errors
     for kind in kinds:
@@ -286,6 +288,7 @@ def test_every_kind_of_model_is_heard(machine: Machine, answers: dict[str, dict[
         assert words
         assert all(0 < word["confidence"] <= 1 and 0 <= word["start"] <= word["end"] <= 7.5 for word in words)
     assert answers["sharded"]["transcript"] == answers["full"]["transcript"]
+    assert answers["whisper"]["language"] in ("en", "de", "fr")  # detected: nobody said which
     assert answers["ctc"]["word_times"] == "measured"
     assert {word["text"] for word in answers["ctc"]["words"]} <= set(WORDS)
 

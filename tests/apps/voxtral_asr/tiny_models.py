@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import mistral_common
@@ -18,6 +19,8 @@ import torch
 import transformers
 from mistral_common.tokens.tokenizers.base import SpecialTokens
 from peft import LoraConfig, get_peft_model
+from tokenizers import AddedToken
+from tokenizers.pre_tokenizers import ByteLevel
 from transformers import VoxtralConfig, VoxtralForConditionalGeneration, VoxtralProcessor
 from transformers.tokenization_mistral_common import MistralCommonBackend
 
@@ -26,6 +29,7 @@ _NAMES = {0: "<unk>", 1: "<s>", 2: "</s>", 3: "[INST]", 4: "[/INST]", 11: "<pad>
     25: "[BEGIN_AUDIO]",
     34: "[TRANSCRIBE]",
 }
+BASE = "ada/voxtral"
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
@@ -40,6 +44,7 @@ def make(folder: Path) -> None:
     _adapter(_voxtral(width=128), folder / "lora")
     _adapter(_voxtral(width=192), folder / "misfit")
     _ctc(folder / "ctc")
+    _whisper(folder / "whisper")
 
 
 def _processor(folder: Path) -> VoxtralProcessor:
@@ -84,15 +89,12 @@ def _voxtral(width: int) -> Any:
 
 def _adapter(model: Any, folder: Path) -> None:
     torch.manual_seed(1)
+    # As if loaded from the Hub: PEFT writes the name into its configuration and its README.
+    model.name_or_path = model.config._name_or_path = BASE
     names = ["q_proj", "k_proj", "v_proj", "o_proj"]
-    config = LoraConfig(
-        r=8, target_modules=names, init_lora_weights=False, base_model_name_or_path="ada/voxtral"
-    )
+    # Adapters begin as no change at all; this one is to be heard.
+    config = LoraConfig(r=8, target_modules=names, init_lora_weights=False)
     get_peft_model(model, config).save_pretrained(folder)
-    # PEFT writes the name its model object was loaded from, which a model made here does not have.
-    said = json.loads((folder / "adapter_config.json").read_text())
-    said["base_model_name_or_path"] = "ada/voxtral"
-    (folder / "adapter_config.json").write_text(json.dumps(said))
 
 
 def _ctc(folder: Path) -> None:
@@ -114,6 +116,45 @@ def _ctc(folder: Path) -> None:
         pad_token_id=0,
     )
     transformers.Wav2Vec2BertForCTC(config).save_pretrained(folder)
+
+
+def _whisper(folder: Path) -> None:
+    torch.manual_seed(3)
+    letters = {letter: number for number, letter in enumerate(sorted(ByteLevel.alphabet()))}
+    tokenizer = transformers.WhisperTokenizer(vocab=letters, merges=[])
+    names = ("endoftext", "startoftranscript", "en", "de", "fr", "translate", "transcribe", "notimestamps")
+    tokenizer.add_tokens([AddedToken(f"<|{name}|>", special=True) for name in names], special_tokens=True)
+    number = {name: tokenizer.convert_tokens_to_ids(f"<|{name}|>") for name in names}
+    config = transformers.WhisperConfig(
+        vocab_size=len(tokenizer),
+        d_model=64,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        encoder_ffn_dim=128,
+        decoder_ffn_dim=128,
+        pad_token_id=number["endoftext"],
+        bos_token_id=number["endoftext"],
+        eos_token_id=number["endoftext"],
+        decoder_start_token_id=number["startoftranscript"],
+    )
+    model = transformers.WhisperForConditionalGeneration(config)
+    model.generation_config = transformers.GenerationConfig(
+        pad_token_id=number["endoftext"],
+        eos_token_id=number["endoftext"],
+        decoder_start_token_id=number["startoftranscript"],
+        no_timestamps_token_id=number["notimestamps"],
+        is_multilingual=True,
+        lang_to_id={f"<|{code}|>": number[code] for code in ("en", "de", "fr")},
+        task_to_id={task: number[task] for task in ("translate", "transcribe")},
+        max_length=448,
+        # Only letters are to be heard: most bytes are half a character, and no word.
+        suppress_tokens=sorted(set(range(len(tokenizer))) - set(map(letters.get, ascii_lowercase))),
+    )
+    model.save_pretrained(folder)
+    extractor = transformers.WhisperFeatureExtractor(feature_size=80)
+    transformers.WhisperProcessor(extractor, tokenizer).save_pretrained(folder)
 
 
 if __name__ == "__main__":

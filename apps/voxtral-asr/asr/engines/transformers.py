@@ -13,6 +13,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import torch
 import transformers
 import yaml
+from transformers.models.auto.modeling_auto import MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES
 
 from asr import memory, tensors
 from asr.engines import Engine
@@ -87,7 +88,7 @@ def _class(model: Weights) -> Any:
         return transformers.VoxtralForConditionalGeneration
     if name.endswith("ForCTC"):
         return transformers.AutoModelForCTC
-    if model.config.get("model_type") in transformers.MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES:
+    if model.config.get("model_type") in MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES:
         return transformers.AutoModelForSpeechSeq2Seq
     kind = name or model.config.get("model_type") or "unknown"
     raise WeightsError(f"The model {model.model_id} is a {kind}, which is no speech recognizer known here")
