@@ -57,6 +57,7 @@ def write_sparse_model(model: Path) -> None:
 
 def _publisher(hub: BenchHub, model: Path, home: Path) -> Callable[[], None]:
     environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_TOKEN": hub.token, "SPACEHAND_HOME": str(home)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # the peer's modules are compiled in memory, too
     command = [sys.executable, "-m", "spacehand", "publish", str(model), "bench/unchanged", "--quiet"]
 
     def publish() -> None:
