@@ -88,6 +88,7 @@ def bring_up(hub: HubProcess, space: str, *, private: bool, secret: str) -> str:
     return str(hub.api.space_info(space).host)
 
 
+@pytest.mark.slow
 @pytest.mark.sandbox
 @pytest.mark.network
 def test_a_space_learns_nothing_of_another(hub: HubProcess):
