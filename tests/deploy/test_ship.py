@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,30 @@ def test_a_model_the_app_cannot_serve_is_known_before_a_byte_moves(
         ship(shipment, hub=hub, history=history, digests=Digests())
 
     assert hub.calls == []
+
+
+def test_a_model_too_large_for_the_hardware_is_known_before_a_byte_moves(
+    hub: FakeHub, history: History, tmp_path: Path
+) -> None:
+    """float32 of Voxtral-Mini's size on cpu-basic: exit 3 with what fits, and no repository is made."""
+    shape, size = [4_680_000, 1000], 18_720_000_000
+    header = json.dumps(
+        {"up_proj.weight": {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}}
+    ).encode()
+    with (tmp_path / "model.safetensors").open("wb") as stream:  # a true header, and a hole
+        stream.write(len(header).to_bytes(8, "little") + header)
+        stream.truncate(8 + len(header) + size)
+    (tmp_path / "config.json").write_text('{"model_type": "voxtral"}')
+    shipment = Shipment(Model.open(tmp_path), MODEL, SPACE, "voxtral-asr")
+
+    with pytest.raises(
+        ConfigError, match=r"needs 20\.7 GB of memory, and `cpu-basic` has 17\.2 GB"
+    ) as refused:
+        ship(shipment, hub=hub, history=history, digests=Digests())
+
+    for way in ("MODEL_DTYPE=bfloat16", "MODEL_QUANTIZATION=int8", "cpu-upgrade"):
+        assert way in (refused.value.hint or "")
+    assert set(hub.calls) <= {"flavors", "head"}
 
 
 def test_an_app_that_does_not_tell_its_weights_is_believed(clock: Clock) -> None:

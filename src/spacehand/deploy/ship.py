@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from spacehand.deploy.deploy import DEFAULT_TIMING, Deployed, Prover, Timing, deploy
 from spacehand.deploy.plan import DEFAULT_CHOICES, Choices, Plan
 from spacehand.deploy.probe import Answer, Probe
+from spacehand.deploy.room import check_room
 from spacehand.errors import UnhealthyError
 from spacehand.history import History
 from spacehand.hub._protocol import Hub
@@ -121,14 +122,18 @@ def ship(
     undone. *prover* replaces the probe over HTTP.
 
     Raises:
-        ConfigError: the app does not serve this kind of model, or a file holds a secret.
+        ConfigError: the app does not serve this kind of model, its hardware is too small for it, or a file
+            holds a secret.
         UnhealthyError: the Space works, but serves other weights, or gives a wrong answer.
         SpacehandError: as :func:`~spacehand.model.publish.publish` and :func:`deploy` raise.
     """
     began = timing.now()
     with tempfile.TemporaryDirectory(prefix="spacehand-ship-") as folder:
         # The model's commit is told by a variable: no file of the Space depends on it.
-        built = build(shipment.spec(None), Path(folder) / "space")
+        unpublished = shipment.spec(None)
+        if isinstance(shipment.app, str):  # how an app of one's own loads a model, only its author knows
+            check_room(shipment.model, unpublished, hub)
+        built = build(unpublished, Path(folder) / "space")
         published = publish(
             shipment.model,
             shipment.repo,
