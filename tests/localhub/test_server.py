@@ -214,6 +214,22 @@ def test_a_start_on_a_taken_port_is_refused(tmp_path: Path):
     assert not (tmp_path / "hub").exists()
 
 
+def test_a_detached_hub_has_no_secret_of_the_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """
+    What the shell keeps for other programs is not in the environment of a Hub that outlives it.
+    """
+    for name in ("HF_TOKEN", "SPACE_READ_TOKEN", "AWS_SECRET_ACCESS_KEY", "OPENAI_API_KEY"):
+        monkeypatch.setenv(name, "canary-9b2e")
+    running = server.start_detached(ServerOptions(tmp_path / "hub", port=0))
+    try:
+        environ = Path(f"/proc/{running.pid}/environ").read_bytes()
+    finally:
+        server.stop(tmp_path / "hub")
+
+    assert b"canary-9b2e" not in environ
+    assert b"PATH=" in environ
+
+
 def test_a_failed_start_tells_the_last_words(tmp_path: Path):
     """
     A Hub that cannot start says why to whoever started it.

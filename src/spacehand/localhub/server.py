@@ -8,12 +8,13 @@ import getpass
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -97,7 +98,12 @@ def start_detached(options: ServerOptions, *, timeout: float = START_SECONDS) ->
     place.create()
     with place.log.open("ab") as log:
         process = subprocess.Popen(
-            command(options), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            command(options),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=_without_secrets(os.environ),
+            start_new_session=True,
         )
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
@@ -114,6 +120,22 @@ def start_detached(options: ServerOptions, *, timeout: float = START_SECONDS) ->
         where=str(place.log),
         hint=_port_hint(options),
     )
+
+
+# Where tools keep tokens: a Hub that lives on for days has no use for those of the shell that started it.
+_SECRET_NAME = re.compile(
+    r"(?i)(?:\A|_)(?:TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|API_?KEY|ACCESS_KEY)(?:\Z|_)"
+)
+
+
+def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return *environ* without what is named as a secret; the package index's own settings stay."""
+    kept_for_builds = ("UV_", "PIP_")
+    return {
+        name: value
+        for name, value in environ.items()
+        if name.startswith(kept_for_builds) or not _SECRET_NAME.search(name)
+    }
 
 
 def command(options: ServerOptions) -> list[str]:
