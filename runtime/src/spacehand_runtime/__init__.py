@@ -10,6 +10,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._cache import Cache
     from ._errors import (
         ReentryError,
         RuntimeProblem,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ._rate_limit import RateLimit
 
 __all__ = [
+    "Cache",
     "Metrics",
     "RateLimit",
     "ReentryError",
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Cache": "_cache",
     "Metrics": "_metrics",
     "RateLimit": "_rate_limit",
     "ReentryError": "_errors",

@@ -129,8 +129,9 @@ def _present(keying: Keying, array: Any) -> None:
     elif types.is_boolean(kind):
         keying.text(_bits(array.buffers()[1], array.offset, len(array)))
     elif types.is_dictionary(kind):
-        write_values(keying, array.dictionary)
-        write_values(keying, array.indices)
+        if len(array):  # else there may be none
+            write_values(keying, array.dictionary)
+            write_values(keying, array.indices)
     elif types.is_struct(kind):
         for child in array.flatten():
             write_values(keying, child)

@@ -7,6 +7,7 @@ import sys
 import types
 from typing import Any
 
+from ._errors import UnkeyableError
 from ._key import _WRITERS, Keying, refuse
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, tuple, frozenset)
@@ -43,6 +44,8 @@ def write(keying: Keying, value: Any) -> None:
 
 
 def _function(keying: Keying, function: types.FunctionType) -> None:
+    if hasattr(function, "spacehand_cache"):  # memoized: what it does is what it wraps
+        function = vars(function)["__wrapped__"]
     if function in keying.walked:  # recursion, direct or through another function
         keying.tag("function seen")
         keying.value((function.__module__, function.__qualname__))
@@ -91,10 +94,19 @@ def _globals(keying: Keying, function: types.FunctionType) -> None:
         if (isinstance(value, _PLAIN) and type(value) in _PLAIN) or isinstance(value, types.ModuleType):
             keying.value(value)
         elif isinstance(value, types.FunctionType | type):
-            if _is_own(value.__module__):
-                keying.value(value)
-            else:
-                _versioned(keying, value.__module__, value.__qualname__)
+            _helper(keying, value)
+
+
+def _helper(keying: Keying, value: types.FunctionType | type) -> None:
+    if not _is_own(value.__module__):
+        _versioned(keying, value.__module__, value.__qualname__)
+        return
+    try:
+        keying.text(keying.apart(value))
+    except UnkeyableError:
+        # Decorated with something that cannot be keyed: its code and name still count.
+        keying.tag(f"{value.__module__}.{value.__qualname__}")
+        keying.value(getattr(value, "__code__", None))
 
 
 def _names(code: types.CodeType) -> set[str]:

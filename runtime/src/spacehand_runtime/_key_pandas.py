@@ -95,16 +95,19 @@ def _column(keying: Keying, values: Any) -> None:
     """Write one column's type and values; *values* is pandas' own array."""
     pandas, numpy = _pandas(), sys.modules["numpy"]
     dtype = values.dtype
-    if isinstance(dtype, numpy.dtype):
-        keying.tag(dtype.str)
+    if isinstance(dtype, pandas.StringDtype):
+        keying.tag(f"string {getattr(dtype, 'na_value', pandas.NA)}")
+        _strings(keying, values)
+    elif isinstance(values, numpy.ndarray | pandas.arrays.NumpyExtensionArray):
         bare = numpy.asarray(values)
-        if dtype.kind == "O":
+        keying.tag(bare.dtype.str)
+        if bare.dtype.kind == "O":
             _objects(keying, bare.tolist())
         else:
             write_array(keying, bare)
-    elif isinstance(dtype, pandas.StringDtype):
-        keying.tag(f"string {getattr(dtype, 'na_value', pandas.NA)}")
-        _strings(keying, values)
+    elif isinstance(dtype, numpy.dtype):  # dates and spans without a zone
+        keying.tag(dtype.str)
+        write_array(keying, numpy.asarray(values))
     elif isinstance(dtype, pandas.CategoricalDtype):
         _category_type(keying, dtype)
         write_array(keying, numpy.asarray(values.codes))

@@ -1,0 +1,112 @@
+"""
+Results as a tree of plain values beside a list of buffers, and back, without pickle.
+
+Decoding builds new containers each time, and arrays that look into the buffers and cannot be written to: what
+one caller does to a result never reaches another.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from ._errors import UncacheableError
+
+Tree = Any  # None, bool, int, float, str, a list of trees, or {"$": kind, ...}
+
+
+class Encoded(NamedTuple):
+    """A result, taken apart: *tree* is JSON, *buffers* are contiguous bytes."""
+
+    tree: Tree
+    buffers: list[Any]
+
+
+class CorruptError(Exception):
+    """These bytes are not what an encoder wrote."""
+
+
+def encode(value: object) -> Encoded:
+    """
+    Take *value* apart. The buffers still belong to it: copy them before it can change.
+
+    Raises:
+        UncacheableError: no codec knows its type, or that of something inside.
+    """
+    buffers: list[Any] = []
+    return Encoded(_encode(value, buffers), buffers)
+
+
+def decode(tree: Tree, buffers: Sequence[memoryview]) -> Any:
+    """
+    Put a value together again.
+
+    Raises:
+        CorruptError: the tree names a codec, or a type, that no encoder would have written.
+    """
+    kind = type(tree)
+    if kind is list:
+        return [decode(item, buffers) for item in tree]
+    if kind is not dict:
+        return tree
+    decoder = _DECODERS.get(tree.get("$"))
+    if decoder is None:
+        library = str(tree.get("$")).partition(".")[0]
+        if library not in _LIBRARIES:
+            raise CorruptError(f"No codec is called `{tree.get('$')}`")
+        decoder = import_module(_LIBRARIES[library], __package__).DECODERS[tree["$"]]
+    return decoder(tree, buffers)
+
+
+def keep(buffers: list[Any], buffer: Any) -> int:
+    """Add a *buffer* to those of the result, and return its number."""
+    buffers.append(buffer)
+    return len(buffers) - 1
+
+
+def uncacheable(kind: type, why: str = "has no codec") -> UncacheableError:
+    """Return the error for a result of type *kind*."""
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    return UncacheableError(
+        f"A result of type `{name}` {why}, so it cannot be cached",
+        hint="Return numbers, texts, bytes, lists, dicts, arrays, frames or Arrow tables",
+    )
+
+
+_LIBRARIES = {"numpy": "._codec_numpy", "pandas": "._codec_pandas", "pyarrow": "._codec_arrow"}
+_PLAIN = (type(None), bool, int, float, str)
+
+
+def _encode(value: Any, buffers: list[Any]) -> Tree:
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is list:
+        return [_encode(item, buffers) for item in value]
+    if kind in (tuple, set, frozenset):
+        return {"$": kind.__name__, "items": [_encode(item, buffers) for item in value]}
+    if kind is dict:
+        return {"$": "dict", "items": [[_encode(k, buffers), _encode(v, buffers)] for k, v in value.items()]}
+    if kind in (bytes, bytearray):
+        return {"$": kind.__name__, "at": keep(buffers, value)}
+    library = kind.__module__.partition(".")[0]
+    if library in _LIBRARIES and library in sys.modules:
+        tree: Tree = import_module(_LIBRARIES[library], __package__).encode(value, buffers, _encode)
+        return tree
+    raise uncacheable(kind)
+
+
+def _items(make: Callable[[list[Any]], Any]) -> Callable[[Any, Sequence[memoryview]], Any]:
+    return lambda tree, buffers: make([decode(item, buffers) for item in tree["items"]])
+
+
+_DECODERS: dict[str, Callable[[Any, Sequence[memoryview]], Any]] = {
+    "tuple": _items(tuple),
+    "set": _items(set),
+    "frozenset": _items(frozenset),
+    "dict": lambda tree, buffers: {decode(k, buffers): decode(v, buffers) for k, v in tree["items"]},
+    "bytes": lambda tree, buffers: bytes(buffers[tree["at"]]),
+    "bytearray": lambda tree, buffers: bytearray(buffers[tree["at"]]),
+}
