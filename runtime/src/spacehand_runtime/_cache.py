@@ -334,11 +334,12 @@ class Cache:
         )
         if self._disk and not flight.spoiled:
             try:
-                self._disk.write(wanted.name, encode(value), terms(None))
+                written = self._disk.write(wanted.name, encode(value), terms(None))
+                if written is not None:
+                    self._memory.put(wanted.name, written)
+                    return written
             except OSError as error:  # full, or gone: the result is still good
                 _log.warning("Cannot write to the cache's directory: %s", error)
-            if (mapped := self._find(wanted.name, fresh=True)) is not None:
-                return mapped
         entry = terms(value)
         if not flight.spoiled:
             self._memory.put(wanted.name, entry)

@@ -68,10 +68,7 @@ class Disk:
         try:
             with path.open("rb") as file:
                 stat = os.fstat(file.fileno())
-                if stat.st_size < _MAPPED:
-                    content = memoryview(file.read())
-                else:
-                    content = memoryview(mmap.mmap(file.fileno(), stat.st_size, access=mmap.ACCESS_READ))
+                content = _content(file, stat.st_size)
             entry = _parse(content, name)
         except FileNotFoundError:
             return None
@@ -84,21 +81,29 @@ class Disk:
         self._note_use(path, stat)
         return entry
 
-    def write(self, name: Name, encoded: Encoded, entry: Entry) -> None:
-        """Store *encoded* with the terms of *entry*; it is there whole or not at all, whatever happens."""
+    def write(self, name: Name, encoded: Encoded, entry: Entry) -> Entry | None:
+        """
+        Store *encoded* with the terms of *entry*, and return it as it lies there; None if it is too large.
+
+        It is there whole or not at all, whatever happens.
+        """
         pieces = list(_pieces(name, encoded, entry))
         size = sum(len(piece) if isinstance(piece, bytes) else piece.nbytes for piece in pieces)
         if size > self.max_bytes:
-            return
+            return None
         target = self._path(name)
         descriptor, temporary = self._begin()
         try:
-            with os.fdopen(descriptor, "wb", buffering=0) as file:
+            with os.fdopen(descriptor, "r+b", buffering=0) as file:
                 for piece in pieces:
                     _write_all(file, piece)
                 # The system's own time stamp may be that of the file before, and so may the inode.
                 os.utime(file.fileno(), ns=(time.time_ns(), time.time_ns()))
                 temporary.replace(target)
+                stat = os.fstat(descriptor)
+                # Our own bytes: the checksum has just been made of them.
+                written = _parse(_content(file, stat.st_size), name, verify=False)
+                written.file = _identity(stat)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -106,6 +111,7 @@ class Disk:
         # Other processes write too: measure often enough that all of them together stay near the bound.
         if self._written > self.max_bytes // 20 or self._known + self._written > self.max_bytes:
             self._room()
+        return written
 
     def remove(self, name: Name) -> None:
         """Remove the result called *name*."""
@@ -145,7 +151,7 @@ class Disk:
 
         while True:
             path = self._writing / uuid.uuid4().hex
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with contextlib.suppress(BlockingIOError, FileNotFoundError):
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if path.stat().st_ino == os.fstat(descriptor).st_ino:
@@ -210,17 +216,25 @@ def _write_all(file: Any, piece: bytes | memoryview) -> None:
         view = view[file.write(view) :]
 
 
-def _parse(content: memoryview, name: Name) -> Entry:
+def _content(file: Any, size: int) -> memoryview:
+    if size < _MAPPED:
+        file.seek(0)
+        return memoryview(file.read())
+    return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
+
+
+def _parse(content: memoryview, name: Name, *, verify: bool = True) -> Entry:
     """Return the entry that *content* is, after every byte of it was checked."""
     magic, algorithm, digest, length, size = _PREAMBLE.unpack_from(content)
     make = _digest.of_files(algorithm.rstrip(b"\0").decode())
     if magic != _MAGIC or size != content.nbytes or make is None:
         raise CorruptError("Not one of our files, or cut short")
-    hasher = make()
-    hasher.update(struct.pack("<QQ", length, size))
-    hasher.update(content[_PREAMBLE.size :])
-    if hasher.digest().ljust(32, b"\0") != digest:
-        raise CorruptError("The checksum is another")
+    if verify:
+        hasher = make()
+        hasher.update(struct.pack("<QQ", length, size))
+        hasher.update(content[_PREAMBLE.size :])
+        if hasher.digest().ljust(32, b"\0") != digest:
+            raise CorruptError("The checksum is another")
     at = _PREAMBLE.size + length
     header = json.loads(bytes(content[_PREAMBLE.size : at]))
     if tuple(header["name"]) != name:
