@@ -69,6 +69,7 @@ def _disk(rounds: int, size: int, folder: Path) -> Iterator[Figure]:
         return seconds(lambda: cache.get_or_compute(f"w{next(number)}", lambda: array))
 
     def write_raw() -> float:
+        (folder / "raw").unlink(missing_ok=True)  # a new file, as ours is
         return seconds(lambda: (folder / "raw").write_bytes(memoryview(array).cast("B")))
 
     yield Figure(f"Write of a {what}", "raw file write", *in_turn(rounds, write_ours, write_raw), goal=1.3)
