@@ -50,6 +50,7 @@ class FakeProver:
     """Says that an app works, or raises what the test put there."""
 
     answers: list[Any] = field(default_factory=list)  # a value, or an error to raise; then {"ok": True}
+    failure: BaseException | None = None  # what every call raises, as long as it is there
     pages: int = 0
     calls: int = 0
 
@@ -58,6 +59,8 @@ class FakeProver:
 
     def call(self, app_url: str, *, report: Callable[[Progress], None] = silent) -> Answer | None:
         self.calls += 1
+        if self.failure is not None:
+            raise self.failure
         value = self.answers.pop(0) if self.answers else {"ok": True}
         if isinstance(value, SpacehandError):
             raise value

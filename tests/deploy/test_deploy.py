@@ -71,6 +71,44 @@ def test_a_second_deploy_does_nothing_but_look(run: Run, hub: FakeHub, prover: F
     assert (prover.pages, prover.calls) == (1, 0)
 
 
+def test_a_version_that_failed_its_proof_fails_it_again(run: Run, prover: FakeProver) -> None:
+    """A plain retry never turns a failure into success; once the app answers rightly, it does."""
+    prover.failure = UnhealthyError("wrong answer")
+    for _ in range(2):
+        with pytest.raises(UnhealthyError, match="wrong answer"):
+            run()
+    assert prover.calls == 2
+
+    prover.failure = None
+    assert not run().changed
+    assert prover.calls == 3
+    run()
+    assert prover.calls == 3  # proved now
+
+
+def test_an_interrupted_deploy_is_proved_by_the_next_or_undone(
+    run: Run, app: App, hub: FakeHub, prover: FakeProver, history: History
+) -> None:
+    """After Ctrl-C the next deploy proves what was pushed, and goes back to what worked if it fails."""
+    good = run()
+    app.write("app.py", "bad edit")
+    prover.failure = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    interrupted = hub.head(RepoKind.SPACE, SPACE)
+    assert interrupted != good.revision
+
+    prover.failure = UnhealthyError("wrong answer")
+    with pytest.raises(UnhealthyError) as caught:
+        run()
+
+    assert f"{good.revision[:7]}, is back" in str(caught.value.hint)
+    assert hub.text(RepoKind.SPACE, SPACE, "app.py") != "bad edit"
+    healthy = history.last_healthy(SpaceKey(hub.endpoint, SPACE))
+    assert healthy is not None
+    assert healthy.revision == hub.head(RepoKind.SPACE, SPACE)
+
+
 def test_a_sleeping_space_is_not_woken_to_find_nothing_changed(
     run: Run, hub: FakeHub, prover: FakeProver
 ) -> None:

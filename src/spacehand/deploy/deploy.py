@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ from spacehand.errors import (
     UnhealthyError,
     WaitTimeoutError,
 )
-from spacehand.history import HEALTHY, History, SpaceKey
+from spacehand.history import HEALTHY, History, Release, SpaceKey
 from spacehand.hub._protocol import Commit, Hub, SpaceRuntime
 from spacehand.hub.digests import Digests
 from spacehand.ids import RepoId, RepoKind, Visibility
@@ -137,7 +137,9 @@ def deploy(
         headers = hub.app_headers() if spec.visibility is Visibility.PRIVATE else {}
         proof = prover or Probe.from_spec(spec.probe, folder.folder, headers)
         run = _Run(decided, choices, folder, hub, history, proof, report, timing)
-        return run.changed() if decided.has_changes else run.unchanged()
+        if decided.has_changes:
+            return run.changed()
+        return run.unproved(run.unsettled) if run.unsettled else run.unchanged()
 
 
 @contextmanager
@@ -163,11 +165,25 @@ class _Run:
     report: Report
     timing: Timing
     moved_from: str | None = None  # the hardware before, once it was changed
+    unsettled: Release | None = None  # what is there, if it never proved itself
 
     def __post_init__(self) -> None:
         self.space = self.plan.space
         self.key = SpaceKey(self.hub.identity, self.space)
         self.began = self.timing.now()
+        self.unsettled = self._unsettled()
+
+    def unproved(self, release: Release) -> Deployed:
+        """Prove what an earlier deploy pushed and never proved; on failure, go back to what worked."""
+        try:
+            self._follow(Awaited(release.revision, self._is_static, revive=True))
+            answer = self._probe(call=True)
+        except _FAILED as error:
+            self.history.settle_release(release, f"{error.code}: {error.message}")
+            _hint(error, [self._go_back(release)])
+            raise
+        self.history.settle_release(release, HEALTHY)
+        return self._deployed(Stage.RUNNING, release.revision, answer, changed=False)
 
     def unchanged(self) -> Deployed:
         """Look at the Space as it is; a sleeping one is not woken for it."""
@@ -201,6 +217,13 @@ class _Run:
         live = dataclasses.replace(release, hardware=wanted.hardware, sleep=wanted.sleep)
         self.history.settle_release(live, HEALTHY)
         return self._deployed(Stage.RUNNING, head, answer, changed=True)
+
+    def _unsettled(self) -> Release | None:
+        """Return the release that is there, if it never proved itself: it failed, or was interrupted."""
+        last, present = self.history.last_release(self.key), self.plan.present
+        if last is None or present is None or last.revision != present.head or last.result == HEALTHY:
+            return None
+        return last
 
     def _push(self) -> Commit | None:
         made = None
@@ -265,9 +288,7 @@ class _Run:
                 told.append(
                     f"It could NOT be moved back to `{self.moved_from}`: {refused.message}. It costs money"
                 )
-        if restored := self._restore(commit):
-            told.append(restored)
-        error.hint = ". ".join([*told, *filter(None, [error.hint])]) or None
+        _hint(error, [*told, self._restore(commit)])
 
     def _restore(self, commit: Commit | None) -> str | None:
         revision = self._good_revision()
@@ -293,10 +314,27 @@ class _Run:
         present = self.plan.present
         if present is None or present.is_new:
             return None
-        if not present.runtime.stage.is_error:
+        if not present.runtime.stage.is_error and not self.unsettled:
             return present.head
         healthy = self.history.last_healthy(self.key)
         return healthy.revision if healthy else None
+
+    def _go_back(self, release: Release) -> str | None:
+        """Bring the last release that worked back on top of *release*, which does not."""
+        healthy = self.history.last_healthy(self.key)
+        if healthy is None:
+            return None
+        touched = frozenset({*healthy.variables, *release.variables})
+        try:
+            restore_settings(
+                self.hub, self.space, variables=healthy.variables, touched=touched, report=self.report
+            )
+            made = restore_files(self.hub, self.space, healthy.revision, report=self.report)
+            self._follow(Awaited(made.revision, self._is_static, restarting=not made.changed))
+        except SpacehandError as error:
+            return f"The version before, {healthy.revision[:7]}, could not be brought back: {error.message}"
+        self._record_restored(made.revision, healthy.variables)
+        return f"The version before, {healthy.revision[:7]}, is back as commit {made.revision[:7]}"
 
     def _record_restored(self, revision: str, variables: Mapping[str, str]) -> None:
         restored = dataclasses.replace(
@@ -333,3 +371,10 @@ class _Run:
     @property
     def _moves(self) -> bool:
         return any(isinstance(step, SetHardware) for step in self.plan.afterwards)
+
+
+def _hint(error: SpacehandError, told: Sequence[str | None]) -> None:
+    """Put what was done about *error* before its hint; the log it points to is then another version's."""
+    done = [text for text in told if text]
+    own = error.hint if error.hint and not (done and "`spacehand logs" in error.hint) else None
+    error.hint = ". ".join([*done, *filter(None, [own])]) or None
