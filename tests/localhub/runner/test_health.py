@@ -72,6 +72,18 @@ def test_wrong_port_is_told_at_once():
     assert seconds < 5
 
 
+@pytest.mark.parametrize(
+    ("ports", "told"),
+    [((7887, 9999), "port 9999"), ((7887,), "port 7887"), ((9999, 8000, 7887), "ports 8000 and 9999")],
+)
+def test_wrong_port_is_the_apps_own(ports: tuple[int, ...], told: str):
+    """
+    The port of the hot reload, which comes with every Gradio Space, is not taken for the app's.
+    """
+    message, _ = lost(QuietApp([{Listener("0.0.0.0", port) for port in ports}]))
+    assert message == f"The app listens on {told}, but the Space expects 7860"
+
+
 def test_helper_that_listens_while_the_app_works_is_no_wrong_port():
     """
     An app that opens a helper's port first and is busy loading is waited for.

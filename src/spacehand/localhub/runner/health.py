@@ -15,6 +15,8 @@ _ANSWER_SECONDS = 10.0  # that one answer may take
 # but then it is at work, and not waiting for requests.
 _WRONG_SECONDS = 3.0
 _IDLE_SHARE = 0.5  # of one processor
+# The package `spaces`, which every Gradio Space gets, listens here for the Hub's hot reload: nobody's app.
+_HELPER_PORTS = frozenset({7887})
 
 
 class UnhealthyAppError(Exception):
@@ -124,9 +126,17 @@ class _WrongListener:
             self._seen, self._since, self._cpu = found, watch.now(), cpu
         elif elapsed >= watch.pace.wrong_listener:
             if cpu - self._cpu <= elapsed * _IDLE_SHARE:
-                port = min(one.port for one in found)
-                raise UnhealthyAppError(f"The app listens on port {port}, but the Space expects {APP_PORT}")
+                raise UnhealthyAppError(
+                    f"The app listens on {_ports(found)}, but the Space expects {APP_PORT}"
+                )
             self._since, self._cpu = watch.now(), cpu
+
+
+def _ports(listeners: frozenset[Listener]) -> str:
+    """Return the app's own ports; a helper's only where there is no other."""
+    every = {one.port for one in listeners}
+    shown = sorted(every - _HELPER_PORTS or every)
+    return f"port{'s' if len(shown) > 1 else ''} {' and '.join(str(port) for port in shown)}"
 
 
 async def answers(address: Address, path: str = "/", *, limit: float = _ANSWER_SECONDS) -> bool:
