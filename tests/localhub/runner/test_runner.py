@@ -183,6 +183,21 @@ def test_app_that_exits_at_start_tells_its_last_words(place: Place):
     assert in_workshop(place, story) == "Exit code: 3. Reason: no model here"
 
 
+def test_log_of_an_app_that_exits_ends_with_why(place: Place):
+    """
+    The log's last line repeats the traceback's last line, which says why, not its first.
+    """
+
+    async def story(shop: Workshop) -> str:
+        repo = shop.space()
+        shop.push(repo, "import no_such_thing")
+        await shop.until(repo, Stage.RUNTIME_ERROR)
+        return shop.log(repo, "run").rstrip().splitlines()[-1]
+
+    reason = "ModuleNotFoundError: No module named 'no_such_thing'"
+    assert in_workshop(place, story) == f"[spacehand] Exit code: 1. Reason: {reason}"
+
+
 def test_one_good_answer_is_no_health(place: Place):
     """
     An app that answers 200 once and then dies of it never counts as running.

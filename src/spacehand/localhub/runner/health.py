@@ -26,6 +26,11 @@ class UnhealthyAppError(Exception):
         super().__init__(message)
         self.message = message
 
+    @property
+    def summary(self) -> str:
+        """The message in one line."""
+        return self.message.splitlines()[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:

@@ -217,7 +217,7 @@ class Reconciler:
             await replica.healthy(build.card.startup_seconds, build.card.base_path, self._crew.pace)
         except BaseException as error:
             if isinstance(error, UnhealthyAppError):
-                self.logs["run"].write(f"[spacehand] {error.message.splitlines()[0]}")
+                self.logs["run"].write(f"[spacehand] {error.summary}")
             self._end(replica)
             raise
         if self._is_stale(order):

@@ -20,10 +20,18 @@ _CLOSE_LOOK_SECONDS = 0.1  # when half of the limit is used
 class AppEndedError(UnhealthyAppError):
     """The app exited by itself; *code* is 128 + n after signal n."""
 
-    def __init__(self, code: int, message: str, *, out_of_memory: bool) -> None:
+    def __init__(self, code: int, message: str, *, out_of_memory: bool, last_word: str = "") -> None:
         super().__init__(message)
         self.code = code
         self.out_of_memory = out_of_memory
+        self.last_word = last_word
+
+    @property
+    def summary(self) -> str:
+        """How it ended, with the last line it wrote: a traceback's first says nothing."""
+        if not self.last_word:
+            return super().summary
+        return f"Exit code: {self.code}. Reason: {self.last_word}"
 
 
 @dataclass
@@ -90,7 +98,13 @@ class Replica:
     def _ended(self, code: int) -> AppEndedError:
         if self._out_of_memory:
             return AppEndedError(code, f"Memory limit exceeded ({self.memory})", out_of_memory=True)
-        return AppEndedError(code, f"Exit code: {code}. Reason: {self.tail()}".rstrip(), out_of_memory=False)
+        said = self.tail().rstrip()
+        return AppEndedError(
+            code,
+            f"Exit code: {code}. Reason: {said}".rstrip(),
+            out_of_memory=False,
+            last_word=said.rpartition("\n")[2].strip(),
+        )
 
     async def _guard_memory(self, app: App) -> None:
         assert self.spec is not None  # noqa: S101 - an app has one
