@@ -62,6 +62,15 @@ def test_the_usual_time_is_the_median(history: History) -> None:
     assert history.usual_seconds(KEY, Stage.PAUSED) is None
 
 
+def test_a_stage_that_was_only_glimpsed_has_no_usual_time(history: History) -> None:
+    """Nobody is told to expect a start of 0 s."""
+    for at, seconds in ((0, 0.0), (10_000, 0.4)):
+        history.see_stage(KEY, Stage.APP_STARTING, at=at)
+        history.see_stage(KEY, Stage.RUNNING, at=at + seconds)
+
+    assert history.usual_seconds(KEY, Stage.APP_STARTING) is None
+
+
 def test_a_price_is_the_one_of_its_time(history: History) -> None:
     """A cost is computed with the price of then, not of today."""
     history.see_prices(KEY.endpoint, {"t4-small": 0.40, "cpu-basic": 0}, at=100)

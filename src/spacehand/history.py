@@ -159,8 +159,12 @@ class History:
         return [StageInterval(Stage(stage), *rest) for stage, *rest in rows]
 
     def usual_seconds(self, key: SpaceKey, stage: Stage) -> float | None:
-        """Return the median time the Space spent in *stage* before, None when it never was."""
-        lengths = sorted(i.seconds for i in self.stage_intervals(key) if i.stage is stage and i.seconds > 0)
+        """
+        Return the median time the Space spent in *stage* before, None when it never was.
+
+        A stage seen at a single look has no length that anybody knows: less than a second does not count.
+        """
+        lengths = sorted(i.seconds for i in self.stage_intervals(key) if i.stage is stage and i.seconds >= 1)
         return lengths[len(lengths) // 2] if lengths else None
 
     def see_prices(self, endpoint: str, usd_per_hour: Mapping[str, float], *, at: float) -> None:
