@@ -54,7 +54,7 @@ def _attempt(terminal: Terminal, body: Callable[[], None]) -> int:
     except SpacehandError as error:
         return _failed(terminal, error)
     except KeyboardInterrupt:
-        terminal.say("Interrupted")
+        terminal.interrupted()
         return INTERRUPTED
     except OSError as error:
         if error.errno == _NO_SPACE:

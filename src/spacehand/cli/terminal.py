@@ -15,6 +15,8 @@ from spacehand.progress import Progress
 if TYPE_CHECKING:
     from rich.status import Status
 
+_AFTER_PUSH = ("build", "start", "probe")  # the phases that follow a push
+
 
 class Terminal:
     """
@@ -39,10 +41,13 @@ class Terminal:
         self.quiet = quiet
         self._stdout = stdout or sys.stdout
         self._stderr = stderr or sys.stderr
-        self._colour = self._stderr.isatty() and "NO_COLOR" not in os.environ
+        # A dumb terminal cannot go back to the start of a line, and knows no colour.
+        self._is_lively = self._stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._colour = self._is_lively and "NO_COLOR" not in os.environ
         self._live: Status | None = None
         self._started = time.monotonic()
-        self._last = ""
+        self._last: Progress | None = None
+        self._since_plan: set[str] = set()  # the phases of a deploy so far
 
     def say(self, text: str) -> None:
         """Print a line for people on stderr."""
@@ -52,16 +57,29 @@ class Terminal:
 
     def report(self, progress: Progress) -> None:
         """Show *progress*: a live line on a terminal, a new line per message elsewhere."""
+        before, self._last = self._last, progress
+        if progress.phase == "plan":
+            self._since_plan.clear()
+        if progress.phase == "plan" or self._since_plan:
+            self._since_plan.add(progress.phase)
         if self.quiet:
             return
-        if self._stderr.isatty():
+        if self._is_lively:
             self._show_live(progress.phase, _sentence(progress))
-        elif progress.message != self._last:
+        elif before is None or progress.message != before.message:
             seconds = time.monotonic() - self._started
             print(
                 f"{seconds:6.1f} s  {progress.phase:8}  {_milestone(progress)}", file=self._stderr, flush=True
             )
-        self._last = progress.message
+
+    def interrupted(self) -> None:
+        """Say what Ctrl-C broke off, and what goes on without us."""
+        if self._last is None:
+            self.say("Interrupted")
+            return
+        self.say(f"Interrupted during “{self._last.message}”; run it again to finish")
+        if "upload" in self._since_plan and self._last.phase in _AFTER_PUSH:
+            self.say("What was pushed is on the Hub: the new version goes on starting")
 
     def finish(self, result: Mapping[str, object], text: str | None = None) -> None:
         """Print the command's result on stdout: *result* as JSON, or *text*."""
