@@ -60,6 +60,7 @@ class Yard:
     lines: list[str] = field(default_factory=list)
     engine: SandboxEngine = field(default_factory=SandboxEngine)
     unsafe: bool = False
+    card: SpaceCard = CARD
 
     def __post_init__(self) -> None:
         self.links, self.cache = self.place.root.parent / "links", self.place.root.parent / "cache"
@@ -90,7 +91,9 @@ class Yard:
         packages.source(self.links, "evil", ATTACK.format(read=read, write=write, end=end))
 
     def build(self, requirements: str, **more: str) -> Built:
-        plan = BuildPlan("c" * 40, CARD, current(), requirements, sdk_requirements=("thing==1.0",), **more)
+        plan = BuildPlan(
+            "c" * 40, self.card, current(), requirements, sdk_requirements=("thing==1.0",), **more
+        )
         return asyncio.run(self.builder.build(plan, self.lines.append))
 
     @property
@@ -126,6 +129,18 @@ def test_wheels_are_installed_without_a_sandbox(yard: Yard):
     assert next(built.layer.venv.glob("lib/python*/site-packages/thing.py")).stat().st_nlink > 1
     assert yard.build("thing").layer == built.layer
     assert yard.lines[-2] == "CACHED"
+
+
+def test_gradio_that_nobody_chose_is_told(yard: Yard):
+    """
+    Without an `sdk_version` the version that was taken is a difference, for another Hub may take another.
+    """
+    packages.wheel(yard.links, "gradio", "X = 1")
+    assert yard.build("gradio").differences[0] == (
+        "README names no sdk_version: this Hub took Gradio 1.0; huggingface.co may take another"
+    )
+    yard.card = SpaceCard.parse(b"---\nsdk: gradio\nsdk_version: 1.0\n---\n")
+    assert yard.build("gradio").differences == ()
 
 
 @pytest.mark.sandbox

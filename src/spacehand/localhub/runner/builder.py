@@ -103,7 +103,19 @@ class Builder:
         run = _Run(self, plan, log, factory)
         layer = await run.make()
         log("--> COPY --link ./ /app\nDONE 0.0s")
-        return Built(layer, differences)
+        return Built(layer, _own_sdk_version(plan, layer) + differences)
+
+
+def _own_sdk_version(plan: BuildPlan, layer: Layer) -> tuple[str, ...]:
+    """Say which Gradio was taken when the README leaves it open."""
+    if plan.card.sdk_version is not None:
+        return ()
+    return tuple(
+        f"README names no sdk_version: this Hub took Gradio {line.partition('==')[2]}; "
+        "huggingface.co may take another"
+        for line in requirements.lines(layer.lock)
+        if requirements.name(line) == "gradio"
+    )
 
 
 def queued_line(sha: str, at: float) -> str:
