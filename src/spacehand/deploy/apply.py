@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from spacehand.deploy.steps import PushFiles, Step
+from spacehand.deploy.steps import CreateSpace, PushFiles, SetSecret, Step
 from spacehand.hub._protocol import Commit, Hub
 from spacehand.progress import Progress, Report, silent
 
@@ -30,9 +30,19 @@ def apply(steps: Sequence[Step], hub: Hub, report: Report = silent) -> Iterator[
         ConfigError: a secret cannot be read; it was not set.
     """
     for step in steps:
-        phase = "upload" if isinstance(step, PushFiles) else "settings"
-        report(Progress(phase, _sentence(step.describe())))
-        yield Applied(step, step.apply(hub))
+        yield Applied(step, _do(step, hub, report))
+
+
+def _do(step: Step, hub: Hub, report: Report) -> Commit | None:
+    """
+    Tell of *step*, and do it.
+
+    Secrets are read first: what nobody can begin is not told as begun. They are gone when this returns.
+    """
+    request = step.request() if isinstance(step, (CreateSpace, SetSecret)) else step.apply
+    phase = "upload" if isinstance(step, PushFiles) else "settings"
+    report(Progress(phase, _sentence(step.describe())))
+    return request(hub)
 
 
 def _sentence(text: str) -> str:

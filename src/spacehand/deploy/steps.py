@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -69,8 +70,14 @@ class CreateSpace:
             lines.append(Change("volumes", str(self.space), None, volumes_said(self.volumes)))
         return lines
 
+    def request(self) -> Callable[[Hub], None]:
+        """Read the secrets, and return the request that holds them."""
+        return functools.partial(self._create, {secret.name: secret.read() for secret in self.secrets})
+
     def apply(self, hub: Hub) -> None:
-        secrets = {secret.name: secret.read() for secret in self.secrets}
+        self.request()(hub)
+
+    def _create(self, secrets: Mapping[str, str], hub: Hub) -> None:
         try:
             hub.create_space(self.space, self._settings(self.hardware, secrets))
         except PaymentError:
@@ -141,8 +148,15 @@ class SetSecret:
     def changes(self) -> Sequence[Change]:
         return [Change("secret", self.secret.name, None if self.is_new else "set", "set")]
 
+    def request(self) -> Callable[[Hub], None]:
+        """Read the secret, and return the request that holds it."""
+        return functools.partial(self._set, self.secret.read())
+
     def apply(self, hub: Hub) -> None:
-        hub.set_secret(self.space, self.secret.name, self.secret.read())
+        self.request()(hub)
+
+    def _set(self, value: str, hub: Hub) -> None:
+        hub.set_secret(self.space, self.secret.name, value)
 
 
 @dataclass(frozen=True, slots=True)
