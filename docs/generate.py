@@ -56,7 +56,7 @@ kind of failure, and an interrupt (Ctrl-C) ends with 130. `SPACEHAND_DEBUG=1` sh
 ```json
 {"schema": "spacehand.deploy/1", "ok": false,
  "error": {"code": "SH0007", "exit": 7, "message": "…", "where": "…", "hint": "…",
-           "docs": "docs/reference/errors.md#sh0007"}}
+           "details": [], "docs": "docs/reference/errors.md#sh0007"}}
 ```
 
 """

@@ -29,18 +29,26 @@ class SpacehandError(Exception):
     """
     Base class; the command line prints these without a traceback.
 
-    *where* names the file, line, Space or stage; *hint* is the next command or edit to try.
-    Neither may ever hold a secret's value.
+    *where* names the file, line, Space or stage; *hint* is the next command or edit to try; *details* are
+    the lines of a log that led to it. None may ever hold a secret's value.
     """
 
     code = "SH0001"
     exit_code = 1
 
-    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        details: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.where = where
         self.hint = hint
+        self.details = details
 
     def to_json(self) -> dict[str, object]:
         """Return the ``error`` object that commands print with ``--json``."""
@@ -50,6 +58,7 @@ class SpacehandError(Exception):
             "message": self.message,
             "where": self.where,
             "hint": self.hint,
+            "details": list(self.details),
             "docs": f"{DOCS}#{self.code.lower()}",
         }
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from spacehand.deploy.cause import cause
+from spacehand.deploy.cause import cause, last_words
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,36 @@ def test_the_telling_line_is_found(log: str, telling: str) -> None:
 def test_an_empty_log_has_no_cause() -> None:
     """Nothing is made up."""
     assert cause([]) is None
+
+
+FRAME = '  File "/opt/venv/lib/python3.11/site-packages/{}.py", line 1, in f\n    f()\n'
+
+
+@pytest.mark.parametrize("depth", [0, 3, 20])
+def test_the_end_of_a_log_holds_the_apps_own_line_and_the_error(depth: int) -> None:
+    """However deep a library's traceback goes, the line of app.py that began it is shown."""
+    log = (
+        "loading\nTraceback (most recent call last):\n"
+        '  File "/app/app.py", line 7, in <module>\n    load()\n'
+        + "".join(FRAME.format(number) for number in range(depth))
+        + "\x1b[31mOSError: no weights\x1b[0m\n[spacehand] Exit code: 1. Reason: OSError: no weights\n"
+    )
+
+    words = last_words(log.splitlines())
+
+    assert words[:2] == ('  File "/app/app.py", line 7, in <module>', "    load()")
+    assert words[-1] == "OSError: no weights"
+    assert len(words) <= 15
+    assert ("  …" in words) == (depth == 20)
+
+
+def test_the_end_of_a_log_without_a_traceback_is_its_last_lines() -> None:
+    """What the Hub itself writes around them does not count."""
+    log = [
+        *(f"line {number}" for number in range(40)),
+        "DONE 0.1s",
+        '"GET / HTTP/1.1" 200 -',
+        '--> ERROR: process "x"',
+    ]
+    assert last_words(log) == tuple(f"line {number}" for number in range(25, 40))
+    assert last_words([]) == ()

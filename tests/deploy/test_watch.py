@@ -99,11 +99,26 @@ def test_an_app_that_ends_is_told_with_its_traceback_line(hub: FakeHub, clock: C
     sha = push(hub)
     hub.space(SPACE).run_log = [
         "Traceback (most recent call last):",
+        '  File "/app/app.py", line 3, in <module>',
         "ModuleNotFoundError: No module named 'x'",
     ]
 
-    with pytest.raises(UnhealthyError, match="ModuleNotFoundError: No module named 'x'"):
+    with pytest.raises(UnhealthyError, match="ModuleNotFoundError: No module named 'x'") as caught:
         follow(hub, clock, Awaited(sha))
+
+    assert caught.value.details == tuple(hub.space(SPACE).run_log[1:])
+
+
+def test_what_the_message_says_is_not_said_again(hub: FakeHub, clock: Clock) -> None:
+    """A log of one line, which is the message, needs no details."""
+    hub.builds = [(Stage.BUILDING, Stage.APP_STARTING, Stage.RUNTIME_ERROR)]
+    sha = push(hub)
+    hub.space(SPACE).run_log = ["===== Application Startup =====", "no model here"]
+
+    with pytest.raises(UnhealthyError, match="no model here") as caught:
+        follow(hub, clock, Awaited(sha))
+
+    assert caught.value.details == ()
 
 
 @pytest.mark.parametrize("stage", [Stage.CONFIG_ERROR, Stage.NO_APP_FILE])

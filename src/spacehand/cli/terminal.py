@@ -102,6 +102,8 @@ class Terminal:
         lines = [f"{red}error:{off} {error.message}"]
         if error.where:
             lines.append(f"  at {error.where}")
+        if error.details:
+            lines += ["", *(f"    {line}" for line in error.details)]
         if error.hint:
             lines += ["", f"{cyan}hint:{off} {error.hint}"]
         return "\n".join(lines)

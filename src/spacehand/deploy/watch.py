@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from spacehand.deploy.cause import cause, cause_in_log
+from spacehand.deploy.cause import cause, last_words, read_log
 from spacehand.errors import (
     BuildError,
     ConfigError,
@@ -176,10 +176,12 @@ class _Watcher:
     def _failure(self, seen: SpaceRuntime) -> SpacehandError:
         where = f"{self.space} · {seen.raw_stage}"
         if seen.stage is Stage.BUILD_ERROR:
-            why = cause_in_log(self.hub, self.space, "build") or seen.error
+            log = read_log(self.hub, self.space, "build")
+            why = cause(log) or seen.error
             return BuildError(
                 f"The build failed: {why or 'the Hub gives no reason, and the log is empty'}",
                 where=where,
+                details=_more(log, why),
                 hint=f"Read all of it with `spacehand logs {self.space} --build`",
             )
         if seen.stage is Stage.NO_APP_FILE:
@@ -190,16 +192,21 @@ class _Watcher:
             return ConfigError(
                 f"The Hub refuses the Space: {seen.error or 'no reason'}", where=where, hint=hint
             )
+        return self._app_ended(seen, where)
+
+    def _app_ended(self, seen: SpaceRuntime, where: str) -> UnhealthyError:
         told = seen.error
+        log = read_log(self.hub, self.space, "run") or (told or "").splitlines()
         if told and "\n" in told:  # a whole traceback
             told = cause(told.splitlines())
-        why = told if told and len(told) > 40 else cause_in_log(self.hub, self.space, "run")
+        why = told if told and len(told) > 40 else cause(log)
         if told and why and told in why:  # the local Hub writes its reason into the log, too
             why = told
         both = f"{told}: {why}" if told and why and why not in told else why or told
         return UnhealthyError(
             f"The app ended: {both or 'the Hub gives no reason, and the log is empty'}",
             where=where,
+            details=_more(log, both),
             hint=f"Read what it said with `spacehand logs {self.space}`",
         )
 
@@ -239,6 +246,12 @@ class _Watcher:
             hardware=seen.hardware or seen.requested_hardware,
             replicas=replicas if isinstance(replicas, int) else 1,
         )
+
+
+def _more(log: list[str], told: str | None) -> tuple[str, ...]:
+    """Return the end of *log*, unless it is all *told* already."""
+    words = last_words(log)
+    return () if told and all(line.strip().removeprefix("cause: ") in told for line in words) else words
 
 
 def _phase(stage: Stage) -> str:
