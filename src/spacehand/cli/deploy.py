@@ -16,6 +16,8 @@ from spacehand.errors import UsageError
 
 if TYPE_CHECKING:
     from spacehand.deploy.plan import Plan
+    from spacehand.hub._protocol import Hub
+    from spacehand.ids import RepoId
 
 timeout_option = click.option(
     "--timeout", type=float, default=1800.0, show_default=True, help="Seconds for build and start."
@@ -67,7 +69,19 @@ def deploy_command(
     )
     if not done.changed:
         terminal.say("Nothing changed: no commit, no build")
+    warn_of_no_sandbox(terminal, connection.hub, done.space)
     terminal.finish(done.to_json(), done.app_url)
+
+
+def warn_of_no_sandbox(terminal: Terminal, hub: Hub, space: RepoId) -> None:
+    """Say it when nothing stands between the app of *space* and this machine."""
+    local = hub.runtime(space).raw.get("spacehand") or {}
+    if local.get("fidelity") != "process":
+        return
+    # The last of these is why there is none; the ones before say what that means.
+    why = [line for line in local.get("differences", ()) if line.startswith("no sandbox")]
+    said = "note: the app runs as a plain process, with your files and network"
+    terminal.say(f"{said}: {why[-1]}" if why else said)
 
 
 def review(terminal: Terminal, plan: Plan, *, yes: bool) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spacehand.cli.command import command, to_option, yes_option
-from spacehand.cli.deploy import review, timeout_option
+from spacehand.cli.deploy import review, timeout_option, warn_of_no_sandbox
 from spacehand.cli.model import card_words, model_options, visibility_option
 from spacehand.cli.terminal import Terminal
 from spacehand.errors import UsageError
@@ -118,6 +118,7 @@ def send(
         )
     for note in (*shipped.published.notes, *shipped.deployed.notes):
         terminal.say(f"note: {note}")
+    warn_of_no_sandbox(terminal, connection.hub, shipment.space)
     terminal.say(f"model  {shipped.published.url}")
     terminal.say(f"space  {shipped.deployed.space_url}")
     return shipped
