@@ -143,7 +143,7 @@ def test_bad_input_ends_with_one_clear_message(
     error = ran.json["error"]
     assert ran.json["ok"] is False
     assert ran.json["schema"].startswith("spacehand.")
-    assert error.keys() == {"code", "exit", "message", "where", "hint", "docs"}
+    assert error.keys() == {"code", "exit", "message", "where", "hint", "details", "docs"}
     assert error["exit"] == code
     assert f"error: {error['message']}" in ran.err
     for kind, name in ((RepoKind.MODEL, "model"), (RepoKind.SPACE, "app")):
