@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from spacehand.deploy import drift as drifting
 from spacehand.deploy.apply import apply
+from spacehand.deploy.cause import last_words, read_log
 from spacehand.deploy.drift import OnDrift
 from spacehand.deploy.plan import DEFAULT_CHOICES, Choices, Plan, plan
 from spacehand.deploy.probe import Answer, Probe
@@ -179,7 +180,7 @@ class _Run:
             self._follow(Awaited(release.revision, self._is_static, revive=True))
             answer = self._probe(call=True)
         except _FAILED as error:
-            self.history.settle_release(release, f"{error.code}: {error.message}")
+            self._settle_failed(release, error)
             _hint(error, [self._go_back(release)])
             raise
         self.history.settle_release(release, HEALTHY)
@@ -210,7 +211,7 @@ class _Run:
         try:
             answer = self._prove(commit, head)
         except _FAILED as error:
-            self.history.settle_release(release, f"{error.code}: {error.message}")
+            self._settle_failed(release, error)
             self._undo(error, commit)
             raise
         wanted = self.plan.release
@@ -224,6 +225,12 @@ class _Run:
         if last is None or present is None or last.revision != present.head or last.result == HEALTHY:
             return None
         return last
+
+    def _settle_failed(self, release: Release, error: SpacehandError) -> None:
+        """Keep why *release* failed, and what its app said last: a rollback takes its log away."""
+        self.history.settle_release(release, f"{error.code}: {error.message}")
+        if isinstance(error, UnhealthyError) and not error.details:
+            error.details = last_words(read_log(self.hub, self.space, "run"))
 
     def _push(self) -> Commit | None:
         made = None

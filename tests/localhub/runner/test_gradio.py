@@ -16,7 +16,7 @@ from tests.conftest import HubProcess
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-pytestmark = [pytest.mark.network, pytest.mark.xdist_group("gradio")]
+pytestmark = [pytest.mark.network]
 
 README = "---\nsdk: gradio\nsdk_version: 6.31.0\n---\n"
 APP = """
