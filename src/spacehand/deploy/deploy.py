@@ -229,8 +229,11 @@ class _Run:
     def _settle_failed(self, release: Release, error: SpacehandError) -> None:
         """Keep why *release* failed, and what its app said last: a rollback takes its log away."""
         self.history.settle_release(release, f"{error.code}: {error.message}")
-        if isinstance(error, UnhealthyError) and not error.details:
-            error.details = last_words(read_log(self.hub, self.space, "run"))
+        if not isinstance(error, UnhealthyError) or error.details:
+            return
+        said = last_words(read_log(self.hub, self.space, "run"))
+        if said and said[-1].strip() not in error.message:
+            error.details = said
 
     def _push(self) -> Commit | None:
         made = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -31,7 +32,9 @@ def test_a_static_space_is_served_at_its_host(official: HfApi, static_space: str
     answer = get_session().get(f"{info.host}/")
     assert answer.status_code == 200
     assert "Hello" in answer.text
-    assert '"GREETING": "hi"' in answer.text
+    deadline = time.monotonic() + 30
+    while '"GREETING": "hi"' not in get_session().get(f"{info.host}/").text:  # once it has restarted
+        assert time.monotonic() < deadline, "the variable never reached the page"
     with pytest.raises(BadRequestError, match="static"):
         official.pause_space(static_space)
 
