@@ -11,7 +11,7 @@ CONF = """
 index-url = https://ada:pa55@mirror.example/simple
 extra-index-url = https://one.example/simple
     https://two.example/simple
-find-links = /opt/wheels
+find-links = /srv/wheels
 [install]
 trusted-host = mirror.example
 """
@@ -31,7 +31,7 @@ def test_pips_configuration_reaches_uv_and_nothing_else_does(tmp_path: Path):
         "UV_DEFAULT_INDEX": "https://ada:pa55@mirror.example/simple",
         "UV_INDEX": "https://one.example/simple https://two.example/simple",
         "UV_INDEX_STRATEGY": "unsafe-best-match",
-        "UV_FIND_LINKS": "/opt/wheels",
+        "UV_FIND_LINKS": "/srv/wheels",
         "UV_INSECURE_HOST": "mirror.example",
         "SSL_CERT_FILE": "/ca.pem",
     }
