@@ -102,7 +102,7 @@ def _start_if_needed(target: Target, *, any_python: bool) -> Running | None:
     data = target.data or home()
     if server.running(data) is not None:
         return None
-    options = server.ServerOptions(data=data, any_python=any_python)
+    options = server.ServerOptions(data=data, port=server.usual_port(data), any_python=any_python)
     try:
         return server.start_detached(options)
     except PortInUseError:

@@ -25,9 +25,10 @@ def test_files_come_back_by_a_new_commit(hub: FakeHub) -> None:
     first = push(hub, a="1", b="1")
     second = push(hub, "b", a="2", c="2")
 
-    commit = restore_files(hub, SPACE, first)
+    commit = restore_files(hub, SPACE, first, because="the page is dead")
 
     assert commit.changed
+    assert "the page is dead" in hub.repo(RepoKind.SPACE, SPACE).messages[-1]
     assert hub.files(RepoKind.SPACE, SPACE) == hub.files(RepoKind.SPACE, SPACE, first)
     assert list(hub.repo(RepoKind.SPACE, SPACE).revisions)[-3:] == [first, second, commit.revision]
 

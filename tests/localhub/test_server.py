@@ -204,6 +204,19 @@ def test_start_in_the_background_and_stop(tmp_path: Path):
     assert not server.stop(options.data)
 
 
+def test_a_hub_comes_back_where_it_was(tmp_path: Path):
+    """
+    The port a Hub had last is its usual one, also after a clean stop; at first it is the default.
+    """
+    options = ServerOptions(tmp_path / "hub", port=0, owner="ada")
+    assert server.usual_port(options.data) == server.DEFAULT_PORT
+
+    found = server.start_detached(options)
+    server.stop(options.data)
+
+    assert found.url.endswith(f":{server.usual_port(options.data)}")
+
+
 def test_a_start_on_a_taken_port_is_refused(tmp_path: Path):
     """
     A Hub that cannot have its port says so to whoever started it, and leaves nothing behind.

@@ -17,8 +17,6 @@ from spacehand.home import home
 if TYPE_CHECKING:
     from spacehand.localhub.server import Running
 
-DEFAULT_PORT = 7870
-
 data_option = click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
@@ -33,7 +31,9 @@ def hub_command() -> None:
 
 @command("hub serve")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0: any."
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="The one it had last, at first 7870, unless given; 0: any free one.",
 )
 @data_option
 @click.option("--owner", help="The account that owns everything; your login name unless given.")
@@ -47,7 +47,7 @@ def hub_command() -> None:
 def serve_command(
     terminal: Terminal,
     *,
-    port: int,
+    port: int | None,
     data: Path | None,
     owner: str | None,
     detach: bool,
@@ -64,8 +64,13 @@ def serve_command(
     """
     from spacehand.localhub import server
 
+    place = data or home()
     options = server.ServerOptions(
-        data=data or home(), port=port, owner=owner, any_python=any_python, unsafe_builds=unsafe_builds
+        data=place,
+        port=server.usual_port(place) if port is None else port,
+        owner=owner,
+        any_python=any_python,
+        unsafe_builds=unsafe_builds,
     )
     if not detach:
         server.serve(options, ready=functools.partial(_ready, terminal, options.data))

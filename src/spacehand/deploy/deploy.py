@@ -181,7 +181,7 @@ class _Run:
             answer = self._probe(call=True)
         except _FAILED as error:
             self._settle_failed(release, error)
-            _hint(error, [self._go_back(release)])
+            _hint(error, [self._go_back(release, because=error.message)])
             raise
         self.history.settle_release(release, HEALTHY)
         return self._deployed(Stage.RUNNING, release.revision, answer, changed=False)
@@ -298,9 +298,9 @@ class _Run:
                 told.append(
                     f"It could NOT be moved back to `{self.moved_from}`: {refused.message}. It costs money"
                 )
-        _hint(error, [*told, self._restore(commit)])
+        _hint(error, [*told, self._restore(commit, because=error.message)])
 
-    def _restore(self, commit: Commit | None) -> str | None:
+    def _restore(self, commit: Commit | None, *, because: str) -> str | None:
         revision = self._good_revision()
         if revision is None or self.plan.present is None:
             return None
@@ -308,7 +308,7 @@ class _Run:
             before = self.plan.present.variables
             touched = frozenset(c.target for c in self.plan.changes() if c.kind == "variable")
             restore_settings(self.hub, self.space, variables=before, touched=touched, report=self.report)
-            made = restore_files(self.hub, self.space, revision, report=self.report) if commit else None
+            made = self._restore_files(revision, because=because) if commit else None
             self._follow(Awaited(made.revision if made else None, self._is_static, restarting=made is None))
         except SpacehandError as error:
             return f"The version before, {revision[:7]}, could not be brought back: {error.message}"
@@ -318,6 +318,9 @@ class _Run:
         self._record_restored(new, {name: value for name, value in before.items() if name in ours})
         as_commit = f" as commit {new[:7]}" if made else ""
         return f"The version before, {revision[:7]}, is back{as_commit}"
+
+    def _restore_files(self, revision: str, *, because: str) -> Commit:
+        return restore_files(self.hub, self.space, revision, because=because, report=self.report)
 
     def _good_revision(self) -> str | None:
         """The newest revision that worked: what answered before the push, else the last healthy release."""
@@ -329,7 +332,7 @@ class _Run:
         healthy = self.history.last_healthy(self.key)
         return healthy.revision if healthy else None
 
-    def _go_back(self, release: Release) -> str | None:
+    def _go_back(self, release: Release, *, because: str) -> str | None:
         """Bring the last release that worked back on top of *release*, which does not."""
         healthy = self.history.last_healthy(self.key)
         if healthy is None:
@@ -339,7 +342,7 @@ class _Run:
             restore_settings(
                 self.hub, self.space, variables=healthy.variables, touched=touched, report=self.report
             )
-            made = restore_files(self.hub, self.space, healthy.revision, report=self.report)
+            made = self._restore_files(healthy.revision, because=because)
             self._follow(Awaited(made.revision, self._is_static, restarting=not made.changed))
         except SpacehandError as error:
             return f"The version before, {healthy.revision[:7]}, could not be brought back: {error.message}"

@@ -12,11 +12,13 @@ from spacehand.ids import RepoId, RepoKind
 from spacehand.progress import Progress, Report, silent
 
 
-def restore_files(hub: Hub, space: RepoId, revision: str, *, report: Report = silent) -> Commit:
+def restore_files(
+    hub: Hub, space: RepoId, revision: str, *, because: str | None = None, report: Report = silent
+) -> Commit:
     """
     Make the files of *space* those of *revision* again, by a commit on top of what is there.
 
-    Files that differ pass through memory, one commit's worth at once.
+    The commit's description tells *because*, for whoever reads the history later. Files that differ pass through memory, one commit's worth at once.
 
     Raises:
         NotFoundError: the revision is gone.
@@ -38,7 +40,7 @@ def restore_files(hub: Hub, space: RepoId, revision: str, *, report: Report = si
         space,
         files=files,
         delete=[path for path in there if path not in target],
-        message=f"Restore {revision[:7]} with spacehand",
+        message=_message(revision, because),
         parent=head,
     )
 
@@ -87,6 +89,11 @@ def restore_release(
         hub.set_hardware(space, release.hardware, release.sleep)
     gone = sorted(set(release.secret_names) - present.secret_names)
     return commit, [f"the secret `{name}` is gone; set it again" for name in gone]
+
+
+def _message(revision: str, because: str | None) -> str:
+    title = f"Restore {revision[:7]} with spacehand"
+    return f"{title}\n\n{because}" if because else title
 
 
 def _content(hub: Hub, space: RepoId, path: str, revision: str) -> bytes:

@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -92,6 +93,7 @@ class HubServer(uvicorn.Server):
         loop = asyncio.get_running_loop()
         self.servers.append(await loop.create_unix_server(self._protocol, sock=self._inner))
         write_private(self._hub.place.description, json.dumps(self._description()))
+        write_private(self._hub.place.last_port, str(urlsplit(self._hub.endpoint).port))
         self._ready(self._hub.endpoint)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

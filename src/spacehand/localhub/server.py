@@ -81,6 +81,14 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
+def usual_port(data: Path) -> int:
+    """Return the port that the Hub of *data* had last; the default one before its first start."""
+    try:
+        return int(Place(data).last_port.read_text())
+    except (OSError, ValueError):
+        return DEFAULT_PORT
+
+
 def start_detached(options: ServerOptions, *, timeout: float = START_SECONDS) -> Running:
     """
     Start a Hub in the background and return once it answers; one that runs already is returned as it is.

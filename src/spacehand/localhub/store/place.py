@@ -35,6 +35,11 @@ class Place:
         return self.root / "hub.json"
 
     @property
+    def last_port(self) -> Path:
+        """The port the Hub had last, so that links and an exported HF_ENDPOINT stay true."""
+        return self.root / "port"
+
+    @property
     def lock(self) -> Path:
         """Held by the one server that may use this folder."""
         return self.root / "hub.lock"
