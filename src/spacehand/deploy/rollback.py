@@ -18,7 +18,8 @@ def restore_files(
     """
     Make the files of *space* those of *revision* again, by a commit on top of what is there.
 
-    The commit's description tells *because*, for whoever reads the history later. Files that differ pass through memory, one commit's worth at once.
+    The commit's description tells *because*, for whoever reads the history later. Files that differ pass
+    through memory, one commit's worth at once.
 
     Raises:
         NotFoundError: the revision is gone.
