@@ -137,6 +137,20 @@ def test_a_model_the_app_cannot_serve_is_known_before_a_byte_moves(
     assert hub.calls == []
 
 
+def test_a_model_for_something_else_is_known_before_a_byte_moves(
+    hub: FakeHub, history: History, folder: Path
+) -> None:
+    """A text classifier does not become a speech page: exit 3, and no repository is made."""
+    (folder / "config.json").write_text('{"architectures": ["BertForSequenceClassification"]}')
+    shipment = Shipment(Model.open(folder), MODEL, SPACE, "voxtral-asr")
+
+    with pytest.raises(ConfigError, match="text-classification") as refused:
+        ship(shipment, hub=hub, history=history, digests=Digests())
+
+    assert refused.value.exit_code == 3
+    assert hub.calls == []
+
+
 def test_a_model_too_large_for_the_hardware_is_known_before_a_byte_moves(
     hub: FakeHub, history: History, tmp_path: Path
 ) -> None:

@@ -271,6 +271,19 @@ def test_a_template_refuses_a_kind_it_does_not_serve():
     assert "`ctranslate2`" in str(refused.value.hint)
 
 
+def test_a_template_refuses_a_model_for_something_else():
+    """
+    A speech page does not start around a text classifier; a model that does not say what it is for may try.
+    """
+    with pytest.raises(ConfigError, match="`ada/x` is a model for text-classification") as refused:
+        SpaceSpec.for_template("voxtral-asr", model=ModelFacts("ada/x", "full", task="text-classification"))
+
+    assert "--app FOLDER" in str(refused.value.hint)
+    for task in ("automatic-speech-recognition", None):
+        spec = SpaceSpec.for_template("voxtral-asr", model=ModelFacts("ada/x", "full", task=task))
+        assert spec.engine == "transformers"
+
+
 def test_an_unknown_template_is_not_found():
     """
     The nearest name is the hint.

@@ -19,6 +19,7 @@ from spacehand.hub._protocol import Hub, RemoteFile
 from spacehand.hub.digests import Digests
 from spacehand.ids import RepoId, RepoKind, Visibility
 from spacehand.model.artifact import ModelKind
+from spacehand.model.task import task_of
 from spacehand.model.weights import combined_sha256
 from spacehand.progress import Report, silent
 from spacehand.space.build import build
@@ -42,6 +43,7 @@ class PublishedModel:
     subfolder: str = ""
     weights_sha256: str | None = None  # None where the Hub does not tell the sha256 of each file
     base_model: str | None = None
+    task: str | None = None
 
     @classmethod
     def find(cls, hub: Hub, repo: RepoId, subfolder: str = "") -> PublishedModel:
@@ -74,6 +76,7 @@ class PublishedModel:
             found,
             weights_sha256=_weights_sha256(here, found._weights(hub, here)),
             base_model=base if isinstance(base, str) and base else None,
+            task=found._task(hub, adapter),
         )
 
     @property
@@ -85,6 +88,7 @@ class PublishedModel:
             revision=self.revision,
             subfolder=self.subfolder or None,
             base_model=self.base_model,
+            task=self.task,
         )
 
     def _weights(self, hub: Hub, here: Collection[str]) -> list[str]:
@@ -97,6 +101,12 @@ class PublishedModel:
             return ["model.bin"]
         names = _LORA if self.kind is ModelKind.LORA else _FULL
         return [next(name for name in names if name in here)]
+
+    def _task(self, hub: Hub, adapter: Mapping[str, Any]) -> str | None:
+        named = self._object(hub, "config.json").get("architectures")
+        mapping = adapter.get("auto_mapping")
+        base_class = mapping.get("base_model_class") if isinstance(mapping, Mapping) else None
+        return task_of([*map(str, named if isinstance(named, list) else []), str(base_class)])
 
     def _object(self, hub: Hub, name: str) -> dict[str, Any]:
         path = f"{self.subfolder}/{name}".lstrip("/")

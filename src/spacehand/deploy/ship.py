@@ -69,6 +69,7 @@ class Shipment:
             revision=revision,
             name=self.card.title if self.card else None,
             base_model=base if isinstance(base, str) and base else None,
+            task=self.model.task,
         )
 
 

@@ -22,6 +22,7 @@ from typing import Any
 
 from spacehand.errors import ModelError, UsageError
 from spacehand.model import ctranslate2_binary, onnx_header, safetensors_header
+from spacehand.model.task import SPEECH, task_of
 from spacehand.model.tensor import WeightsHeader, read_object, refuse_pointer
 
 _PICKLE = "is a pickle, which runs code when it is loaded; safetensors would not"
@@ -115,6 +116,11 @@ class Model:
             or self.config.get("model_type") == "whisper"
             or any(name.startswith("Whisper") for name in classes)
         )
+
+    @property
+    def task(self) -> str | None:
+        """What it is for, in the Hub's words, where its weights or classes leave no doubt."""
+        return SPEECH if self.is_whisper else task_of((*self.architectures, self.base_class or ""))
 
 
 @contextmanager

@@ -45,7 +45,7 @@ _SCHEMA: Mapping[str, Sequence[str] | None] = {
     "secrets": None,
     "probe": ("path", "api", "inputs", "expect", "timeout"),
     "budget": ("monthly_usd", "action"),
-    "template": ("description", "engines"),
+    "template": ("description", "engines", "tasks"),
 }
 _PROBE_TIMEOUT = 60.0  # seconds
 
@@ -241,7 +241,7 @@ class _Loader:
         if chosen or not self.model:
             return chosen
         if self.template:
-            return self.template.engine(self.model.kind) if self.template.engines else None
+            return self.template.engine(self.model) if self.template.engines else None
         engines = engines_of(self.table.table("template"))
         return next((name for name, kinds in engines.items() if self.model.kind in kinds), None)
 

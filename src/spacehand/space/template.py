@@ -23,6 +23,7 @@ class ModelFacts:
     subfolder: str | None = None
     base_model: str | None = None
     quantization: str | None = None  # int8, nf4
+    task: str | None = None  # the Hub's pipeline tag; None where nobody knows
 
     def variables(self) -> dict[str, str]:
         """Return the environment that tells the app which model to serve."""
@@ -45,14 +46,23 @@ class Template:
     folder: Path
     description: str
     engines: Mapping[str, tuple[str, ...]]  # engine -> kinds of model
+    tasks: tuple[str, ...] = ()  # what the models are for; empty: anything
 
-    def engine(self, kind: str) -> str:
+    def engine(self, model: ModelFacts) -> str:
         """
-        Return the engine that serves a model of *kind*.
+        Return the engine that serves *model*; one whose task nobody knows is taken at its word.
 
         Raises:
-            ConfigError: none does.
+            ConfigError: none does, or the model is for something else.
         """
+        if self.tasks and model.task and model.task not in self.tasks:
+            raise ConfigError(
+                f"The template `{self.name}` is for {' and '.join(self.tasks)}, "
+                f"and `{model.repo}` is a model for {model.task}",
+                where=str(self.folder),
+                hint="Bring an app of your own: `spacehand ship MODEL_DIR --app FOLDER`",
+            )
+        kind = model.kind
         for name, kinds in self.engines.items():
             if kind in kinds:
                 return name
@@ -80,7 +90,7 @@ def template(name: str) -> Template:
         raise NotFoundError(f"There is no template `{name}`", hint=hint)
     document = settings_document(folder)
     table = merged([document] if document else []).table("template")
-    return Template(name, folder, table.text("description") or "", engines_of(table))
+    return Template(name, folder, table.text("description") or "", engines_of(table), table.texts("tasks"))
 
 
 def template_names() -> tuple[str, ...]:

@@ -17,18 +17,6 @@ from spacehand.model.weights import WeightFacts, combined_sha256, weight_facts
 
 # `owner/name`, or `name` alone for the oldest models: what the Hub takes as an id in a card's header.
 _ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(?:/[A-Za-z0-9][\w.-]{0,95})?")
-_TASKS_BY_CLASS = (
-    (re.compile(r"(?:Whisper|Voxtral|Speech2Text|Moonshine)\w*Generation"), "automatic-speech-recognition"),
-    (re.compile(r"\w+For(?:CTC|SpeechSeq2Seq|RNNT|TDT)"), "automatic-speech-recognition"),
-    (re.compile(r".*ForCausalLM"), "text-generation"),
-    (re.compile(r".*ForMaskedLM"), "fill-mask"),
-    (re.compile(r".*ForSequenceClassification"), "text-classification"),
-    (re.compile(r".*ForTokenClassification"), "token-classification"),
-    (re.compile(r".*ForQuestionAnswering"), "question-answering"),
-    (re.compile(r".*ForImageClassification"), "image-classification"),
-    (re.compile(r".*ForObjectDetection"), "object-detection"),
-    (re.compile(r".*ForAudioClassification"), "audio-classification"),
-)  # fmt: skip
 _TASKS_BY_ADAPTER = {
     "CAUSAL_LM": "text-generation",
     "SEQ_CLS": "text-classification",
@@ -222,13 +210,7 @@ def _adapter_settings(adapter: Mapping[str, Any]) -> dict[str, Value]:
 
 
 def _task(model: Model) -> str | None:
-    if model.is_whisper:
-        return "automatic-speech-recognition"
-    for name in (*model.architectures, model.base_class or ""):
-        for pattern, task in _TASKS_BY_CLASS:
-            if pattern.fullmatch(name):
-                return task
-    return _TASKS_BY_ADAPTER.get(str(model.adapter.get("task_type")))
+    return model.task or _TASKS_BY_ADAPTER.get(str(model.adapter.get("task_type")))
 
 
 def _library(model: Model) -> str | None:
