@@ -136,6 +136,50 @@ def test_a_failure_is_not_kept(cache):
     assert cache.get_or_compute("key", lambda: 1) == 1
 
 
+def test_a_result_made_elsewhere_is_put_and_got(cache, clock):
+    """
+    What was put answers until its time is over, in its scope alone; what is not there is the default.
+    """
+    cache.put("key", [1], ttl=60, scope="ada")
+
+    assert cache.get("key", "none", scope="ada") == [1]
+    assert cache.get("key", "none") == "none"
+    assert cache.get_or_compute("key", list, scope="ada") == [1]
+    clock.time += 61
+    assert cache.get("key", scope="ada") is None
+    stats = cache.get_stats()
+    assert (stats["hits"], stats["misses"]) == (2, 1)
+
+
+def test_what_is_put_outlives_the_computation_it_overtook(cache):
+    """
+    A computation that began before the newer result was put does not replace it.
+    """
+
+    def compute():
+        cache.put("key", "newer")
+        return "older"
+
+    assert cache.get_or_compute("key", compute) == "older"
+    assert cache.get("key") == "newer"
+
+
+def test_shedding_frees_the_bytes_asked_for(clock):
+    """
+    The results used longest ago go first, no more of them than it takes.
+    """
+    cache = Cache(now=clock.now)
+    for name in "abc":
+        cache.put(name, b"x" * 10_000)
+    cache.get("a")
+
+    assert 10_000 <= cache.shed(5_000) < 12_000
+    assert [cache.get(name) is None for name in "abc"] == [False, True, False]
+    assert cache.shed(10**9) < 24_000
+    assert (cache.get_stats()["items"], cache.get_stats()["bytes"]) == (0, 0)
+    assert cache.shed(1) == 0
+
+
 def test_the_least_used_goes_first():
     """
     Memory holds at most its bytes; what was asked for last stays.

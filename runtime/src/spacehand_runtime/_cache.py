@@ -6,26 +6,26 @@ import asyncio
 import functools
 import logging
 import os
-import re
-import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
 from . import _claim
-from ._codec import CorruptError, encode
+from ._codec import encode
+from ._counts import Counts
 from ._disk import Disk
 from ._entry import Entry
 from ._errors import SharedFailureError
-from ._flight import Abandoned, Flight, Flights, detach
+from ._flight import Abandoned, Flight, Flights
 from ._memoize import Memoize, Scope, memoize
 from ._memory import Memory, Name
+from ._refresh import Refreshing
+from ._size import byte_size
 
 T = TypeVar("T")
 
 _log = logging.getLogger("spacehand_runtime.cache")
-_UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30, "b": 1}
 _POLL = 0.02  # seconds between two looks at another process's claim
 
 
@@ -66,11 +66,8 @@ class Cache:
         self._memory = Memory(byte_size(max_bytes))
         self._disk = None if directory is None else Disk(Path(directory), byte_size(max_disk_bytes))
         self._flights: Flights[Entry] = Flights()
-        self._lock = threading.Lock()
-        self._counts = dict.fromkeys(
-            ("hits", "misses", "shared_waits", "stale_hits", "refreshes", "refresh_failures", "expired"), 0
-        )
-        self._refreshing: set[asyncio.Task[None]] = set()
+        self._counts = Counts()
+        self._refreshing = Refreshing(self._flights, self._counts)
 
     def get_or_compute(
         self,
@@ -100,7 +97,9 @@ class Cache:
             entry = self._find(wanted.name)
             if entry is not None:
                 if entry.fresh_until <= self._now():
-                    self._refresh(wanted, compute)
+                    self._refreshing.in_thread(
+                        wanted.name, lambda flight: self._lead(wanted, compute, flight)
+                    )
                 return cast("T", self._hit(entry))
             flight, leading = self._flights.join(wanted.name)
             if leading:
@@ -127,7 +126,9 @@ class Cache:
             entry = await self._find_async(wanted.name)
             if entry is not None:
                 if entry.fresh_until <= self._now():
-                    self._refresh_async(wanted, compute)
+                    self._refreshing.in_task(
+                        wanted.name, lambda flight: self._lead_async(wanted, compute, flight)
+                    )
                 return cast("T", self._hit(entry))
             flight, leading = self._flights.join(wanted.name)
             if leading:
@@ -138,6 +139,32 @@ class Cache:
             except Abandoned:
                 continue
             return cast("T", self._hit(entry, shared=True))
+
+    def get(self, key: str, default: Any = None, *, scope: str | None = None) -> Any:
+        """Return the result called *key* if it is there, stale or fresh, and *default* if not."""
+        entry = self._find(self._wanted(key, None, scope, ()).name)
+        return default if entry is None else self._hit(entry)
+
+    def put(
+        self,
+        key: str,
+        value: object,
+        *,
+        ttl: float | None = -1.0,
+        scope: str | None = None,
+        tags: Iterable[str] = (),
+    ) -> None:
+        """
+        Keep *value* as the result called *key*, in the place of the one that is there.
+
+        Raises:
+            UncacheableError: the value is of a type that no codec stores.
+        """
+        wanted = self._wanted(key, ttl, scope, tags)
+        for flight in self._flights.under_way():
+            flight.spoiled |= flight.key == wanted.name  # it began before: its result is the older one
+        self._counts.add("misses")
+        self._keep(wanted, value)
 
     def memoize(
         self,
@@ -180,22 +207,27 @@ class Cache:
         now = self._now()
         return self._forget(lambda _name, entry: entry.good_until <= now)
 
+    def shed(self, amount: int) -> int:
+        """
+        Drop the results used longest ago from memory until *amount* bytes are free; return the bytes freed.
+
+        Those on disk stay there, and are found again.
+        """
+        return self._memory.shed(amount)
+
     def get_stats(self) -> dict[str, Any]:
         """
         Return the counts since the start; ``hit_rate`` is between 0 and 1.
 
-        A miss is a computation begun. ``shared_waits`` are the hits that waited for somebody else's.
+        A miss is a computation begun, or a result put. ``shared_waits`` are the hits that waited for somebody
+        else's computation.
         """
-        with self._lock:
-            counts: dict[str, Any] = dict(self._counts)
-        counts["hits"] += self._memory.fresh_hits
-        asked = counts["hits"] + counts["misses"]
+        counts = self._counts.with_hit_rate(self._memory.fresh_hits)
         counts |= {
             "items": len(self._memory),
             "bytes": self._memory.bytes,
             "max_bytes": self._memory.max_bytes,
             "evictions": self._memory.evictions,
-            "hit_rate": counts["hits"] / asked if asked else 0.0,
             "computing": len(self._flights.under_way()),
         }
         if self._disk:
@@ -210,16 +242,13 @@ class Cache:
             raise ValueError(msg)
         return Wanted((scope, key), self._ttl if ttl is not None and ttl < 0 else ttl, tuple(tags))
 
-    def _count(self, what: str) -> None:
-        with self._lock:
-            self._counts[what] += 1
-
     def _hit(self, entry: Entry, *, shared: bool = False) -> Any:
-        with self._lock:
-            self._counts["hits"] += 1
-            self._counts["shared_waits"] += shared
-            if not shared and entry.fresh_until <= self._now():
-                self._counts["stale_hits"] += 1
+        if shared:
+            self._counts.add("hits", "shared_waits")
+        elif entry.fresh_until <= self._now():
+            self._counts.add("hits", "stale_hits")
+        else:
+            self._counts.add("hits")
         return entry.value()
 
     def _find(self, name: Name, *, fresh: bool = False) -> Entry | None:
@@ -230,7 +259,7 @@ class Cache:
             return entry
         if entry.good_until <= self._now():
             self._memory.drop(name, entry)
-            self._count("expired")
+            self._counts.add("expired")
         return None
 
     async def _find_async(self, name: Name, *, fresh: bool = False) -> Entry | None:
@@ -248,15 +277,8 @@ class Cache:
     def _on_disk(self, name: Name) -> Entry | None:
         assert self._disk is not None  # noqa: S101 - for the type checker
         entry = self._disk.read(name)
-        if entry is None:
-            return None
-        try:
-            entry.value()  # what cannot be put together is as good as damaged
-        except (CorruptError, ValueError, KeyError, TypeError, IndexError, AttributeError, ImportError):
-            self._disk.corrupt += 1
-            self._disk.remove(name)
-            return None
-        self._memory.put(name, entry)
+        if entry is not None:
+            self._memory.put(name, entry)
         return entry
 
     def _lead(self, wanted: Wanted, compute: Callable[[], T], flight: Flight[Entry]) -> T:
@@ -266,7 +288,7 @@ class Cache:
         found = self._claimed(claim, wanted.name)
         if found is not None:
             return cast("T", self._landed(flight, found, "hits"))
-        self._count("misses")
+        self._counts.add("misses")
         entry = self._computed(claim, wanted, compute, flight)
         return cast("T", self._landed(flight, entry))
 
@@ -291,7 +313,7 @@ class Cache:
         found = self._claimed(claim, wanted.name)
         if found is not None:
             return cast("T", self._landed(flight, found, "hits"))
-        self._count("misses")
+        self._counts.add("misses")
         try:
             value = await compute()
             if self._disk:
@@ -324,15 +346,16 @@ class Cache:
 
     def _landed(self, flight: Flight[Entry], entry: Entry, count: str | None = None) -> Any:
         if count:
-            self._count(count)
+            self._counts.add(count)
         flight.future.set_result(entry)
         return entry.value()
 
-    def _keep(self, wanted: Wanted, value: object, flight: Flight[Entry]) -> Entry:
+    def _keep(self, wanted: Wanted, value: object, flight: Flight[Entry] | None = None) -> Entry:
         terms = functools.partial(
             Entry.of, now=self._now(), ttl=wanted.ttl, stale_ttl=self._stale_ttl, tags=wanted.tags
         )
-        if self._disk and not flight.spoiled:
+        spoiled = flight is not None and flight.spoiled
+        if self._disk and not spoiled:
             try:
                 written = self._disk.write(wanted.name, encode(value), terms(None))
                 if written is not None:
@@ -341,64 +364,13 @@ class Cache:
             except OSError as error:  # full, or gone: the result is still good
                 _log.warning("Cannot write to the cache's directory: %s", error)
         entry = terms(value)
-        if not flight.spoiled:
+        if not (flight and flight.spoiled):  # looked at again: writing took a while
             self._memory.put(wanted.name, entry)
         return entry
 
     def _forget(self, unwanted: Callable[[Name, Entry], bool]) -> int:
         here = self._memory.drop_where(unwanted)
         return max(here, self._disk.remove_where(unwanted)) if self._disk else here
-
-    def _refresh(self, wanted: Wanted, compute: Callable[[], Any]) -> None:
-        flight, leading = self._flights.join(wanted.name)
-        if leading:
-            work = threading.Thread(target=self._refresh_now, args=(wanted, compute, flight), daemon=True)
-            try:
-                work.start()
-            except RuntimeError:  # no more threads, or the interpreter ends: the old result serves on
-                self._flights.abandon(flight)
-
-    def _refresh_now(self, wanted: Wanted, compute: Callable[[], Any], flight: Flight[Entry]) -> None:
-        self._count("refreshes")
-        try:
-            with self._flights.lead(flight):
-                self._lead(wanted, compute, flight)
-        except Exception:
-            _log.warning("Refreshing `%s` failed; the old result serves on", wanted.name[1], exc_info=True)
-            self._count("refresh_failures")
-
-    def _refresh_async(self, wanted: Wanted, compute: Callable[[], Awaitable[Any]]) -> None:
-        flight, leading = self._flights.join(wanted.name)
-        if leading:
-            task = asyncio.get_running_loop().create_task(self._refresh_task(wanted, compute, flight))
-            self._refreshing.add(task)  # the loop itself keeps no reference
-            task.add_done_callback(self._refreshing.discard)
-
-    async def _refresh_task(
-        self, wanted: Wanted, compute: Callable[[], Awaitable[Any]], flight: Flight[Entry]
-    ) -> None:
-        self._count("refreshes")
-        detach()
-        try:
-            with self._flights.lead(flight):
-                await self._lead_async(wanted, compute, flight)
-        except Exception:
-            _log.warning("Refreshing `%s` failed; the old result serves on", wanted.name[1], exc_info=True)
-            self._count("refresh_failures")
-
-
-def byte_size(size: int | str) -> int:
-    """
-    Return the bytes that *size* means: ``200MB`` is 200,000,000, ``1GiB`` is 1,073,741,824.
-
-    Raises:
-        ValueError: it means none.
-    """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", str(size).lower())
-    if not found or found[2] not in _UNITS:
-        msg = f"`{size}` is no size: write it as `200MB` or `1GiB`"
-        raise ValueError(msg)
-    return int(float(found[1]) * _UNITS[found[2]])
 
 
 def _failed(claim: _claim.Claim | None, error: BaseException) -> None:

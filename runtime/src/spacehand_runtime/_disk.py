@@ -30,6 +30,17 @@ _MAGIC = b"spacehd1"
 _ALIGN = 64  # bytes; where arrays like to begin
 _USED = 60.0  # seconds between two notes that a file was used
 _ZEROS = bytes(_ALIGN)
+# ValueError: empty, or no JSON. ImportError: its library is gone. None of them is a result, for us.
+_DAMAGE = (
+    CorruptError,
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    ImportError,
+    struct.error,
+)
 _MAPPED = 1 << 16  # bytes; the system maps only so many files
 
 
@@ -70,10 +81,10 @@ class Disk:
                 stat = os.fstat(file.fileno())
                 content = _content(file, stat.st_size)
             entry = _parse(content, name)
+            entry.value()  # what cannot be put together is as good as damaged
         except FileNotFoundError:
             return None
-        except (CorruptError, ValueError, KeyError, TypeError, IndexError, struct.error):
-            # ValueError: empty, or no JSON. None of them is a result, and nothing can be learnt from it.
+        except _DAMAGE:
             self.corrupt += 1
             path.unlink(missing_ok=True)
             return None
@@ -128,7 +139,7 @@ class Disk:
                 entry = Entry(None, [], header["fresh"], header["good"], tuple(header["tags"]))
             except FileNotFoundError:
                 continue
-            except (CorruptError, ValueError, KeyError, TypeError, IndexError, struct.error):
+            except _DAMAGE:
                 self.corrupt += 1
                 path.unlink(missing_ok=True)
                 continue

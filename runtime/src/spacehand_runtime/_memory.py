@@ -55,6 +55,15 @@ class Memory:
             self._entries[name] = entry
             self.bytes += entry.bytes
 
+    def shed(self, amount: int) -> int:
+        """Forget the entries asked for longest ago until *amount* bytes are free; return the bytes freed."""
+        with self._lock:
+            before = self.bytes
+            while self._entries and before - self.bytes < amount:
+                self._remove(next(iter(self._entries)))
+                self.evictions += 1
+            return before - self.bytes
+
     def drop(self, name: Name, entry: Entry) -> None:
         """Forget *entry*, unless another has taken its place."""
         with self._lock:
