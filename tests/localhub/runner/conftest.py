@@ -39,13 +39,23 @@ def server(
     return SERVER.format(answer=answer, before=before, port=port)
 
 
+class Heard(list[str]):
+    """What an app said, line by line, and the mark it came with."""
+
+    mark = ""
+
+    def __call__(self, text: str, mark: str = "", /) -> None:
+        self.extend(text.splitlines())
+        self.mark = mark or self.mark
+
+
 @dataclass
 class Stand:
     """Where one test's apps run."""
 
     engine: Engine
     root: Path
-    lines: list[str] = field(default_factory=list)
+    lines: Heard = field(default_factory=Heard)
     hub: HubAccess | None = None
     _count: int = 0
 
@@ -78,7 +88,7 @@ class Stand:
         )
 
     async def start(self, source: str, environment: dict[str, str] | None = None) -> App:
-        return await self.engine.start(self.spec(source, environment), self.lines.append)
+        return await self.engine.start(self.spec(source, environment), self.lines)
 
 
 async def ask(app: App, path: str = "/") -> str:

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from spacehand.localhub.runner.logs import SpaceLog
+from spacehand.localhub.runner.outlet import Outlet
 
 
 def log(folder: Path, **settings: int) -> SpaceLog:
@@ -88,3 +89,22 @@ def test_a_new_log_keeps_the_one_before_aside(tmp_path: Path):
     assert asyncio.run(asyncio.wait_for(follow(), 10)) == ["old\n", "new\n"]
     assert texts(one) == ["new\n"]
     assert "old" in (tmp_path / "run.previous.jsonl").read_text()
+
+
+def test_a_mark_is_found_again_also_by_another_hub(tmp_path: Path):
+    """
+    How far each app's output got is in the log itself, also after half a line and after a new start's lines.
+    """
+    one = log(tmp_path)
+    Outlet(one, "a")("first", "1")
+    Outlet(one, "a")("second", "2")
+    Outlet(one, "b")("other", "7")
+    one.begin()
+    one.write("a new start")
+    with (tmp_path / "run.jsonl").open("a") as file:
+        file.write('{"data": "half", "source": "a", "mark": "3')
+
+    again = log(tmp_path)
+
+    assert (Outlet(again, "a").mark, Outlet(again, "b").mark, Outlet(again, "c").mark) == ("2", "7", "")
+    assert texts(again) == ["a new start\n"]

@@ -69,6 +69,32 @@ def test_memory_counts_what_the_app_holds(stand: Stand):
     assert asyncio.run(scenario()) > 100_000_000
 
 
+def test_a_frozen_app_stands_still_and_goes_on_where_it_was(stand: Stand):
+    """
+    Frozen, the app and its children do nothing; thawed, they answer what was asked meanwhile; stop ends both.
+    """
+    source = server(
+        "self.say(str(counter.poll()))",
+        before="import subprocess\ncounter = subprocess.Popen([sys.executable, '-c', 'while True: pass'])",
+    )
+
+    async def scenario() -> tuple[set[str], str, bool, str]:
+        app = await stand.start(source)
+        await ask(app)
+        await app.freeze()
+        family = psutil.Process(app.pid).children(recursive=True)
+        states = {one.status() for one in family if "relay.py" not in " ".join(one.cmdline())}
+        asked = asyncio.create_task(ask(app))
+        done, _ = await asyncio.wait([asked], timeout=0.3)
+        await app.thaw()
+        answer = await asked
+        await app.freeze()
+        await app.stop()
+        return states, answer, bool(done), str(psutil.wait_procs(family, timeout=5)[1])
+
+    assert asyncio.run(scenario()) == ({"stopped"}, "None", False, "[]")
+
+
 def test_app_dies_with_a_killed_hub(stand: Stand, tmp_path: Path):
     """
     When the process that started the app is killed with SIGKILL, the app ends by itself.

@@ -253,7 +253,7 @@ def test_every_python_of_this_machine_carries_the_relay(stand: Stand):
         newest = {one.minor: one for one in available()}
         for interpreter in newest.values():
             spec = replace(stand.spec(server()), interpreter=interpreter)
-            app = await stand.engine.start(spec, stand.lines.append)
+            app = await stand.engine.start(spec, stand.lines)
             assert await ask(app) == "hello", interpreter
             await app.stop()
 

@@ -27,6 +27,7 @@ from spacehand.localhub.runner.engines._protocol import (
 )
 from spacehand.localhub.runner.environment import Hardware, Surroundings, environment
 from spacehand.localhub.runner.interpreter import Choice, choose, current
+from spacehand.localhub.runner.outlet import Outlet
 from spacehand.localhub.runner.plan import PACKAGES, PRE_REQUIREMENTS, README, REQUIREMENTS, BuildPlan, plan
 from spacehand.localhub.runner.replica import Replica, static_replica
 from spacehand.localhub.spaces import hardware
@@ -157,7 +158,7 @@ class Launcher:
             hub=await self._hub_access() if engine.fidelity is not Fidelity.PROCESS else None,
             environment=environment(around, layout),
         )
-        app = await engine.start(spec, log.write)
+        app = await engine.start(spec, Outlet(log, folders.root.name))
         replica = Replica(
             build.sha,
             folders,

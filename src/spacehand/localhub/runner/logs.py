@@ -59,17 +59,29 @@ class SpaceLog:
             self._turned = 0
         self._bell.ring()
 
-    def write(self, text: str) -> None:
-        """Append *text*, each line of it as an entry of its own."""
+    def write(self, text: str, *, source: str = "", mark: str = "") -> None:
+        """Append *text*, each line of it as an entry of its own; the last one carries *mark* of *source*."""
         moment = self._now()
-        lines = []
-        for line in text.splitlines() or [""]:
-            for at in range(0, max(len(line), 1), _LONGEST_LINE):
-                entry = {"data": line[at : at + _LONGEST_LINE] + "\n", "timestamp": moment}
-                lines.append(json.dumps(entry, ensure_ascii=True) + "\n")
+        entries = [
+            {"data": line[at : at + _LONGEST_LINE] + "\n", "timestamp": moment}
+            for line in text.splitlines() or [""]
+            for at in range(0, max(len(line), 1), _LONGEST_LINE)
+        ]
+        if mark:
+            entries[-1] |= {"source": source, "mark": mark}
         with self._lock:
-            self._append("".join(lines))
+            self._append("".join(json.dumps(entry, ensure_ascii=True) + "\n" for entry in entries))
         self._bell.ring()
+
+    def mark(self, source: str) -> str:
+        """Return the last mark of *source*, also one from before `begin`; empty when there is none."""
+        with self._lock:
+            self._flush()
+            for path in (self._path, self._older, self._previous):
+                for entry in reversed(_raw(path, 0)[0]):
+                    if entry.get("source") == source:
+                        return str(entry["mark"])
+        return ""
 
     def lines(self) -> list[LogEntry]:
         """Return all that is kept, oldest first."""
@@ -153,6 +165,11 @@ class _At:
 
 def _entries(path: Path, offset: int) -> tuple[list[LogEntry], int]:
     """Return the entries of *path* from byte *offset* on, and the offset after the last whole line."""
+    entries, end = _raw(path, offset)
+    return [LogEntry(entry["data"], entry["timestamp"]) for entry in entries], end
+
+
+def _raw(path: Path, offset: int) -> tuple[list[dict[str, str]], int]:
     try:
         with path.open("rb") as file:
             file.seek(offset)
@@ -163,9 +180,11 @@ def _entries(path: Path, offset: int) -> tuple[list[LogEntry], int]:
     entries = []
     for line in whole.splitlines():
         try:
-            entries.append(LogEntry(**json.loads(line)))
-        except (ValueError, TypeError):
+            entry = json.loads(line)
+        except ValueError:
             continue  # half a line, left by a kill; the next one begins on a line of its own
+        if isinstance(entry, dict) and {"data", "timestamp"} <= entry.keys():
+            entries.append(entry)
     return entries, offset + len(whole)
 
 

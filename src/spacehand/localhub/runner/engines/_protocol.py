@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from spacehand.localhub.runner.address import Address
 from spacehand.localhub.runner.interpreter import Interpreter
@@ -111,6 +111,24 @@ class Listener:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+class Output(Protocol):
+    """Where what an app prints is kept, and how far that got."""
+
+    @property
+    def mark(self) -> str:
+        """The mark that was kept last; empty when none was."""
+        ...
+
+    def __call__(self, text: str, mark: str = "", /) -> None:
+        """
+        Keep *text*, each line of it as a line of its own.
+
+        *mark* is the engine's own name for the place behind this text. Both are kept together or not at all:
+        an engine that adopts an app goes on behind `mark`, and no line is lost or kept twice.
+        """
+        ...
+
+
 class App(Protocol):
     """A started app."""
 
@@ -148,6 +166,18 @@ class App(Protocol):
         """Take the app to be at *port*, where the engine allows another than it gave."""
         ...
 
+    async def freeze(self) -> None:
+        """Give the app no more processor time; it keeps its memory and its connections."""
+        ...
+
+    async def thaw(self) -> None:
+        """Let a frozen app go on as if nothing had been; does nothing to others."""
+        ...
+
+    def record(self) -> Mapping[str, Any]:
+        """Return what finds the app again after this Hub has died, as JSON; it holds no secret."""
+        ...
+
 
 class Engine(Protocol):
     """A way to run apps."""
@@ -161,11 +191,20 @@ class Engine(Protocol):
 
     def layout(self, folders: Folders, venv: Path | None, interpreter: Interpreter) -> Layout: ...
 
-    async def start(self, spec: RunSpec, output: Callable[[str], None]) -> App:
+    async def start(self, spec: RunSpec, output: Output) -> App:
         """
         Start the app; what it prints goes to *output* line by line.
 
         Raises:
             OSError: the system refuses.
+        """
+        ...
+
+    async def adopt(self, record: Mapping[str, Any], spec: RunSpec, output: Output) -> App | None:
+        """
+        Return the app that an earlier Hub started, found by its *record*, or None when it is no more.
+
+        *spec* is the one it was started with, without its environment. What the app printed meanwhile goes to
+        *output*, from behind its mark.
         """
         ...

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from spacehand.localhub.runner.address import PortAddress
-from spacehand.localhub.runner.engines._protocol import Capabilities, Fidelity, Folders, Layout, RunSpec
+from spacehand.localhub.runner.engines._protocol import (
+    Capabilities,
+    Fidelity,
+    Folders,
+    Layout,
+    Output,
+    RunSpec,
+)
 from spacehand.localhub.runner.engines.supervised import RELAY, SupervisedApp
 from spacehand.localhub.runner.interpreter import Interpreter
 
@@ -36,7 +44,7 @@ class ProcessEngine:
             port=_free_port(),
         )
 
-    async def start(self, spec: RunSpec, output: Callable[[str], None]) -> SupervisedApp:
+    async def start(self, spec: RunSpec, output: Output) -> SupervisedApp:
         python = spec.venv / "bin/python" if spec.venv else spec.interpreter.path
         order = {
             "command": [str(python), *spec.command],
@@ -47,6 +55,11 @@ class ProcessEngine:
         command = [str(spec.interpreter.path), "-I", "-S", str(RELAY)]
         address = PortAddress(spec.layout.port)
         return await SupervisedApp.start(command, spec, order, address, output, own_network=False)
+
+    async def adopt(
+        self, _record: Mapping[str, Any], _spec: RunSpec, _output: Output
+    ) -> SupervisedApp | None:
+        return None  # its relay has ended it together with the Hub
 
 
 def _free_port() -> int:

@@ -7,8 +7,9 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from spacehand.localhub.runner.address import SocketAddress
 from spacehand.localhub.runner.engines._protocol import (
@@ -17,6 +18,7 @@ from spacehand.localhub.runner.engines._protocol import (
     Fidelity,
     Folders,
     Layout,
+    Output,
     RunSpec,
 )
 from spacehand.localhub.runner.engines.supervised import RELAY, SupervisedApp
@@ -91,7 +93,7 @@ class SandboxEngine:
         programs = f"{_VENV}/bin" if venv else str(interpreter.path.parent)
         return Layout("/app", "/home/user", "/tmp", programs, "0.0.0.0", APP_PORT)  # noqa: S108
 
-    async def start(self, spec: RunSpec, output: Callable[[str], None]) -> SupervisedApp:
+    async def start(self, spec: RunSpec, output: Output) -> SupervisedApp:
         await asyncio.to_thread(self._prepare, spec.folders)
         # Made here and handed in: a socket in a folder of the app's could be swapped for a link to elsewhere.
         listener = _listen(spec.socket)
@@ -121,6 +123,11 @@ class SandboxEngine:
             )
         finally:
             listener.close()
+
+    async def adopt(
+        self, _record: Mapping[str, Any], _spec: RunSpec, _output: Output
+    ) -> SupervisedApp | None:
+        return None  # its relay has ended it together with the Hub
 
     def wrap(self, spec: RunSpec) -> list[str]:
         """Return the command line that what shall run in the sandbox is appended to."""

@@ -8,7 +8,7 @@ import ipaddress
 import json
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import psutil
 
 from spacehand.localhub.runner.address import Address, PortAddress
 from spacehand.localhub.runner.command import pump
-from spacehand.localhub.runner.engines._protocol import Listener, RunSpec
+from spacehand.localhub.runner.engines._protocol import Listener, Output, RunSpec
 
 RELAY = Path(__file__).resolve().parent.parent / "relay.py"
 _LISTENING = "0A"
@@ -47,7 +47,7 @@ class SupervisedApp:
         spec: RunSpec,
         order: Mapping[str, Any],
         address: Address,
-        output: Callable[[str], None],
+        output: Output,
         *,
         keep_open: Sequence[int] = (),
         own_network: bool,
@@ -89,7 +89,17 @@ class SupervisedApp:
         assert self._exit is not None  # noqa: S101 - set by start
         return await asyncio.shield(self._exit)
 
+    async def freeze(self) -> None:
+        await asyncio.to_thread(self._freeze)
+
+    async def thaw(self) -> None:
+        await asyncio.to_thread(self._thaw)
+
+    def record(self) -> Mapping[str, Any]:
+        return {"pid": self.pid}
+
     async def stop(self) -> None:
+        await self.thaw()  # who is frozen hears no polite request
         family = await asyncio.to_thread(self._family)
         if self._process.stdin is not None:
             self._process.stdin.close()
@@ -135,6 +145,21 @@ class SupervisedApp:
                 continue
             return frozenset(one for one in found if one.port not in ours)
         return frozenset()
+
+    def _freeze(self) -> None:
+        """Stop every process; one may have started another just before it was stopped, so look again."""
+        stopped: set[psutil.Process] = set()
+        while new := set(self._apps()) - stopped:
+            for process in new:
+                with contextlib.suppress(psutil.Error):
+                    process.suspend()
+            stopped |= new
+
+    def _thaw(self) -> None:
+        # Children first: a parent that goes on may look at once whether its child is stopped.
+        for process in reversed(self._apps()):
+            with contextlib.suppress(psutil.Error):
+                process.resume()
 
     def _apps(self) -> list[psutil.Process]:
         """Return the app's processes, without the sandbox's and the relay's own."""
