@@ -17,6 +17,7 @@ from spacehand.errors import UsageError
 # Command -> module under spacehand.cli that holds a click command of the same name, and its line in --help.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("demo", "Ship a real speech model to a live Space on this machine, and prove it"),
+    "new": ("new", "Write an app folder to begin with, from a template"),
     "ship": ("ship", "Publish a model folder and deploy a demo of it, in one action"),
     "publish": ("publish", "Put a model folder on a Hub, with an honest card, in one commit"),
     "card": ("card", "Write a model folder's card, without publishing it"),
