@@ -19,6 +19,7 @@ from spacehand.hub._protocol import (
     RemoteFile,
     SpaceRuntime,
     SpaceSettings,
+    TokenRights,
 )
 from spacehand.hub.changes import digest, size
 from spacehand.hub.digests import Digest, Digests
@@ -97,6 +98,7 @@ class FakeHub:
         self.can_write = can_write
         self.calls: list[str] = []
         self.uploaded = 0  # bytes that moved, over all commits
+        self.known_tokens: dict[str, TokenRights] = {}
         self.builds: list[Sequence[Stage]] = []
         self.refuse: dict[str, list[SpacehandError]] = {}
         self.before: dict[str, Callable[[], None]] = {}
@@ -139,6 +141,9 @@ class FakeHub:
     def whoami(self) -> Account:
         self._called("whoami")
         return Account(self.owner, self.owner.title(), self.can_write, is_pro=self.pays)
+
+    def rights(self, token: str) -> TokenRights | None:
+        return self.known_tokens.get(token)
 
     def head(self, kind: RepoKind, repo: RepoId) -> str | None:
         self._called("head")

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from spacehand.deploy.plan import Choices, Plan
     from spacehand.space.spec import SpaceSpec
 
+write_token_option = click.option(
+    "--allow-write-token", is_flag=True, help="Let the Space have a token that may do more than read."
+)
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.argument("folder", type=click.Path(path_type=Path)),
     click.argument("space", required=False),
@@ -27,6 +30,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--adopt", is_flag=True, help="Keep what was changed on the Hub since the last release."),
     click.option("--overwrite", is_flag=True, help="Undo what was changed on the Hub since then."),
     click.option("--set-secrets", is_flag=True, help="Set secrets that exist already, too."),
+    write_token_option,
 )
 
 
@@ -71,7 +75,7 @@ def decide(connection: Connection, spec: SpaceSpec, chosen: Choices) -> Plan:
         return plan(built, spec, connection.hub, History.default(), digests=Digests.default(), choices=chosen)
 
 
-def choices(*, adopt: bool, overwrite: bool, set_secrets: bool) -> Choices:
+def choices(*, adopt: bool, overwrite: bool, set_secrets: bool, allow_write_token: bool) -> Choices:
     """Return what the flags say about changes made elsewhere and about secrets."""
     from spacehand.deploy.drift import OnDrift
     from spacehand.deploy.plan import Choices
@@ -79,7 +83,7 @@ def choices(*, adopt: bool, overwrite: bool, set_secrets: bool) -> Choices:
     if adopt and overwrite:
         raise UsageError("`--adopt` and `--overwrite` exclude each other", hint="Give one of them")
     on_drift = OnDrift.ADOPT if adopt else OnDrift.OVERWRITE if overwrite else OnDrift.REFUSE
-    return Choices(on_drift=on_drift, set_secrets=set_secrets)
+    return Choices(on_drift=on_drift, set_secrets=set_secrets, allow_write_token=allow_write_token)
 
 
 def described(

@@ -12,12 +12,14 @@ import click
 from spacehand.cli.command import command, to_option, yes_option
 from spacehand.cli.deploy import review, timeout_option, warn_of_no_sandbox
 from spacehand.cli.model import card_words, model_options, visibility_option
+from spacehand.cli.plan import write_token_option
 from spacehand.cli.terminal import Terminal
 from spacehand.errors import UsageError
 from spacehand.ids import Visibility
 from spacehand.session import Connection, connect
 
 if TYPE_CHECKING:
+    from spacehand.deploy.plan import Choices
     from spacehand.deploy.ship import Shipment, Shipped
 
 # The environment variable that a private demo's token is read from.
@@ -40,6 +42,7 @@ READ_TOKEN = "SPACE_READ_TOKEN"  # noqa: S105
 )
 @click.option("--space", help="The Space; the model's name with `-demo` unless given.")
 @visibility_option
+@write_token_option
 @timeout_option
 @to_option
 @yes_option
@@ -51,6 +54,7 @@ def ship_command(
     name: str | None,
     space: str | None,
     private: bool,
+    allow_write_token: bool,
     timeout: float,
     to: str | None,
     yes: bool,
@@ -61,6 +65,7 @@ def ship_command(
     """
     Publish MODEL_DIR with its card, deploy a demo Space of it, and prove that it serves these very weights.
     """
+    from spacehand.deploy.plan import Choices
     from spacehand.deploy.ship import Shipment
     from spacehand.model.artifact import Model
 
@@ -84,7 +89,8 @@ def ship_command(
         visibility=Visibility.PRIVATE if private else Visibility.PUBLIC,
         overrides=_for_a_private_model() if private else {},
     )
-    shipped = send(terminal, connection, shipment, timeout=timeout, yes=yes)
+    choices = Choices(allow_write_token=allow_write_token)
+    shipped = send(terminal, connection, shipment, choices=choices, timeout=timeout, yes=yes)
     if shipped.deployed.served_weights_sha256:
         terminal.say("The app serves the very weights that were published")
     else:
@@ -98,10 +104,17 @@ def _for_a_private_model() -> dict[str, Any]:
 
 
 def send(
-    terminal: Terminal, connection: Connection, shipment: Shipment, *, timeout: float, yes: bool
+    terminal: Terminal,
+    connection: Connection,
+    shipment: Shipment,
+    *,
+    choices: Choices | None = None,
+    timeout: float,
+    yes: bool,
 ) -> Shipped:
     """Ship, with live progress, and tell what was noted on the way."""
     from spacehand.deploy.deploy import Timing
+    from spacehand.deploy.plan import DEFAULT_CHOICES
     from spacehand.deploy.ship import ship
     from spacehand.history import History
     from spacehand.hub.digests import Digests
@@ -112,6 +125,7 @@ def send(
             hub=connection.hub,
             history=History.default(),
             digests=digests,
+            choices=choices or DEFAULT_CHOICES,
             review=functools.partial(review, terminal, yes=yes),
             report=terminal.report,
             timing=Timing(timeout=timeout),

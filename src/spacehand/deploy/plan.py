@@ -42,6 +42,7 @@ class Choices:
     set_secrets: bool = False  # set those that exist too; their values cannot be compared
     message: str = MESSAGE
     by: str = ""  # who deploys, for the record
+    allow_write_token: bool = False  # a Space's token may only read, unless its app has to write
     call_unchanged: bool = False  # make the real call also when nothing was changed
 
 
@@ -200,6 +201,7 @@ class _Planner:
             variables=dict(self.spec.variables),
             secrets=self.spec.secrets,
             volumes=self.volumes,
+            allow_write_token=self.choices.allow_write_token,
         )
         everything = changes(self.built.files, {}, self.digests)
         push = PushFiles(
@@ -244,7 +246,12 @@ class _Planner:
     def _settings(self, present: Present, variables: VariablePlan) -> list[Step]:
         there, wanted = present.variables, variables.final
         steps: list[Step] = [
-            SetSecret(self.space, secret, is_new=secret.name not in present.secret_names)
+            SetSecret(
+                self.space,
+                secret,
+                is_new=secret.name not in present.secret_names,
+                allow_write_token=self.choices.allow_write_token,
+            )
             for secret in self.spec.secrets
             if self.choices.set_secrets or secret.name not in present.secret_names
         ]

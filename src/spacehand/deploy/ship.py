@@ -13,6 +13,7 @@ from spacehand.deploy.deploy import DEFAULT_TIMING, Deployed, Prover, Timing, de
 from spacehand.deploy.plan import DEFAULT_CHOICES, Choices, Plan
 from spacehand.deploy.probe import Answer, Probe
 from spacehand.deploy.room import check_room
+from spacehand.deploy.tokens import refuse_writing_early
 from spacehand.errors import UnhealthyError
 from spacehand.history import History
 from spacehand.hub._protocol import Hub
@@ -134,6 +135,8 @@ def ship(
         unpublished = shipment.spec(None)
         if isinstance(shipment.app, str):  # how an app of one's own loads a model, only its author knows
             check_room(shipment.model, unpublished, hub)
+        if not choices.allow_write_token:
+            refuse_writing_early(unpublished.secrets, hub)
         built = build(unpublished, Path(folder) / "space")
         published = publish(
             shipment.model,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from spacehand.deploy.tokens import refuse_writing
 from spacehand.errors import PaymentError
 from spacehand.hub._protocol import Commit, Hub, LocalFile, SpaceSettings
 from spacehand.ids import RepoId, RepoKind, Visibility
@@ -55,6 +56,7 @@ class CreateSpace:
     variables: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[Secret, ...] = ()
     volumes: tuple[Mapping[str, Any], ...] = ()
+    allow_write_token: bool = False
 
     def describe(self) -> str:
         where = self.hardware or "cpu-basic"
@@ -78,6 +80,8 @@ class CreateSpace:
         self.request()(hub)
 
     def _create(self, secrets: Mapping[str, str], hub: Hub) -> None:
+        if not self.allow_write_token:
+            refuse_writing(secrets, hub)
         try:
             hub.create_space(self.space, self._settings(self.hardware, secrets))
         except PaymentError:
@@ -141,6 +145,7 @@ class SetSecret:
     space: RepoId
     secret: Secret
     is_new: bool
+    allow_write_token: bool = False
 
     def describe(self) -> str:
         return f"set the secret {self.secret.describe()}"
@@ -156,6 +161,8 @@ class SetSecret:
         self.request()(hub)
 
     def _set(self, value: str, hub: Hub) -> None:
+        if not self.allow_write_token:
+            refuse_writing({self.secret.name: value}, hub)
         hub.set_secret(self.space, self.secret.name, value)
 
 

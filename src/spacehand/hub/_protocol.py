@@ -22,6 +22,14 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenRights:
+    """What a token may do, as the Hub tells its bearer; never the token."""
+
+    role: str  # read, write or fineGrained
+    may_change: tuple[str, ...] = ()  # such as ``repo.write of ada``; empty: it only reads
+
+
+@dataclass(frozen=True, slots=True)
 class RemoteFile:
     """One file of a repository at one revision."""
 
@@ -116,6 +124,10 @@ class Hub(Protocol):
         ...
 
     def whoami(self) -> Account: ...
+
+    def rights(self, token: str) -> TokenRights | None:
+        """Return what *token*, another one than ours, may do here; None where this Hub does not know it."""
+        ...
 
     def head(self, kind: RepoKind, repo: RepoId) -> str | None:
         """Return the sha of ``main``, or None when the repository does not exist."""

@@ -31,10 +31,12 @@ from spacehand.hub._protocol import (
     RemoteFile,
     SpaceRuntime,
     SpaceSettings,
+    TokenRights,
 )
 from spacehand.hub.flavors import parse_flavor
 from spacehand.hub.refusal import broken_upload, curable, one_line, refusal, said, unreachable
 from spacehand.hub.retry import CurableError, retried
+from spacehand.hub.rights import parse_rights
 from spacehand.hub.sse import event_data, is_after, log_line, replay_end
 from spacehand.ids import RepoId, RepoKind, Visibility
 
@@ -105,6 +107,13 @@ class RemoteHub:
             can_write=role != "read",
             is_pro=bool(body.get("isPro")),
         )
+
+    def rights(self, token: str) -> TokenRights | None:
+        other = RemoteHub(self._endpoint, token, now=self._now, sleep=self._sleep)
+        try:
+            return parse_rights(other._json("GET", "/api/whoami-v2", hidden=(token,)))
+        except AuthError:
+            return None
 
     def head(self, kind: RepoKind, repo: RepoId) -> str | None:
         try:

@@ -7,8 +7,10 @@ from urllib.parse import urlsplit
 import pytest
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.utils import get_session
 from starlette.testclient import TestClient
 
+from spacehand.hub.remote import RemoteHub
 from spacehand.localhub.accounts.store import SESSION_COOKIE
 from spacehand.localhub.hub import LocalHub
 from tests.conftest import HubProcess
@@ -23,6 +25,34 @@ def test_whoami(official: HfApi):
 
     assert (me["type"], me["name"], me["orgs"], me["isPro"]) == ("user", "ada", [], False)
     assert me["auth"]["accessToken"]["role"] == "write"
+
+
+@pytest.mark.parametrize(
+    ("role", "repos", "may_change"),
+    [
+        ("read", None, ()),
+        ("write", None, ("everything its owner may",)),
+        ("fineGrained", ["ada/tiny"], ("repo.write of ada/tiny",)),
+        ("fineGrained", [], ()),
+    ],
+)
+def test_a_token_tells_what_it_may_change(
+    local_hub: HubProcess, role: str, repos: list[str] | None, may_change: tuple[str, ...]
+):
+    """
+    The tool reads from this Hub's answer, shaped like huggingface.co's, whether a token only reads.
+    """
+    body = {"name": "space", "role": role} | ({} if repos is None else {"repos": repos})
+    headers = {"Authorization": f"Bearer {local_hub.token}"}
+    answer = get_session().post(f"{local_hub.url}/api/spacehand/tokens", json=body, headers=headers)
+    made = answer.json()["token"]
+    hub = RemoteHub(local_hub.url, local_hub.token)
+
+    rights = hub.rights(made)
+
+    assert rights is not None
+    assert (rights.role, rights.may_change) == (role, may_change)
+    assert hub.rights("hf_" + "x" * 34) is None
 
 
 def test_a_wrong_token_is_401(local_hub: HubProcess):

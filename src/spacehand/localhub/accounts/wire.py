@@ -88,5 +88,20 @@ def _membership(organization: Account) -> dict[str, object]:
 def _auth(known: Token | None) -> dict[str, object]:
     if known is None:
         return {"type": "cookie"}
-    described = {"displayName": known.name, "role": known.role, "createdAt": from_unix(known.created)}
+    described: dict[str, object] = {
+        "displayName": known.name,
+        "role": known.role,
+        "createdAt": from_unix(known.created),
+    }
+    if known.repos is not None:
+        described["fineGrained"] = {
+            "canReadGatedRepos": False,
+            "global": [],
+            "scoped": [_scope(repo) for repo in sorted(known.repos)],
+        }
     return {"type": "access_token", "accessToken": described}
+
+
+def _scope(repo: str) -> dict[str, object]:
+    rights = ["repo.content.read", "repo.write"]
+    return {"entity": {"_id": repo, "type": "model", "name": repo}, "permissions": rights}
