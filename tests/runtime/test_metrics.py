@@ -1,11 +1,13 @@
 """What an app counted."""
 
+import asyncio
+import contextlib
 import json
 import threading
 
 import pytest
 
-from spacehand_runtime import Metrics
+from spacehand_runtime import Cache, Metrics
 
 
 class Clock:
@@ -39,12 +41,13 @@ def test_the_shape_is_the_promised_one(metrics):
         "cache": ["bytes", "evictions", "hit_rate", "hits", "items", "misses"],
         "memory": ["limit", "state", "used"],
         "queue": ["failed", "pending", "running"],
-        "requests": ["count", "errors", "p50_s", "p95_s"],
-        "sessions": ["active", "mean_s", "today"],
+        "requests": ["count", "error_rate", "errors", "p50_s", "p95_s"],
+        "sessions": ["active", "mean_s", "today", "users_today"],
         "feedback": ["down", "up"],
+        "instruments": ["spacehand_request_seconds"],
     }
     assert shape["memory"] == {"used": None, "limit": None, "state": "unknown"}
-    assert shape["requests"] == {"count": 0, "errors": 0, "p50_s": None, "p95_s": None}
+    assert shape["requests"] == {"count": 0, "errors": 0, "error_rate": 0.0, "p50_s": None, "p95_s": None}
 
 
 def test_requests_are_counted_and_timed(metrics, clock):
@@ -56,7 +59,7 @@ def test_requests_are_counted_and_timed(metrics, clock):
             clock.time += seconds
 
     requests = metrics.snapshot()["requests"]
-    assert requests == {"count": 100, "errors": 0, "p50_s": 50, "p95_s": 95}
+    assert requests == {"count": 100, "errors": 0, "error_rate": 0.0, "p50_s": 50, "p95_s": 95}
 
 
 def test_a_failed_request_counts_and_still_fails(metrics):
@@ -91,7 +94,13 @@ def test_only_the_last_requests_make_the_percentiles(clock, tmp_path):
         with metrics.request():
             clock.time += seconds
 
-    assert metrics.snapshot()["requests"] == {"count": 15, "errors": 0, "p50_s": 1, "p95_s": 1}
+    assert metrics.snapshot()["requests"] == {
+        "count": 15,
+        "errors": 0,
+        "error_rate": 0.0,
+        "p50_s": 1,
+        "p95_s": 1,
+    }
 
 
 def test_sessions_end_and_have_a_length(metrics, clock):
@@ -106,7 +115,93 @@ def test_sessions_end_and_have_a_length(metrics, clock):
     metrics.session_ended("a")
     metrics.session_ended("never began")
 
-    assert metrics.snapshot()["sessions"] == {"active": 2, "today": 2, "mean_s": 30.0}
+    assert metrics.snapshot()["sessions"] == {
+        "active": 2,
+        "today": 2,
+        "users_today": 0,
+        "mean_s": 30.0,
+    }
+
+
+def test_users_are_counted_once_a_day_and_not_remembered(metrics, clock):
+    """
+    The same person in two tabs is one; what is kept of her is a salted hash, for a day.
+    """
+    for session, user in enumerate(["ada", "bo", "ada"]):
+        metrics.session_began(str(session), user)
+    other = Metrics()
+    other.session_began("0", "ada")
+
+    assert metrics.snapshot()["sessions"]["users_today"] == 2
+    assert "ada" not in repr(vars(metrics._sessions))
+    assert not set(metrics._sessions._users) & set(other._sessions._users)
+    clock.time += 90_000
+    metrics.session_began("3", "bo")
+    assert metrics.snapshot()["sessions"]["users_today"] == 1
+
+
+def test_what_is_watched_shows(metrics):
+    """
+    Cache, queue and guard tell their own figures; before, theirs are zero.
+    """
+
+    class Told:
+        def __init__(self, **told):
+            self.told = told
+
+        def status(self):
+            return self.told
+
+    cache = Cache()
+    for _ in range(4):
+        cache.get_or_compute("key", lambda: 1)
+    queue, guard = Told(pending=3, running=2, failed=1, more=9), Told(used=5, limit=10, state="ok")
+    shape = metrics.watch(cache=cache).watch(queue=queue, guard=guard).snapshot()
+
+    assert (shape["cache"]["hits"], shape["cache"]["misses"], shape["cache"]["hit_rate"]) == (3, 1, 0.75)
+    assert shape["queue"] == {"pending": 3, "running": 2, "failed": 1}
+    assert shape["memory"] == {"used": 5, "limit": 10, "state": "ok"}
+
+
+def test_a_cancelled_request_is_no_error(metrics):
+    """
+    Whoever closes the tab has not found a fault.
+    """
+    with pytest.raises(asyncio.CancelledError), metrics.request():
+        raise asyncio.CancelledError
+
+    assert metrics.snapshot()["requests"]["errors"] == 0
+
+
+def test_rates_never_leave_their_range():
+    """
+    Read at any moment, while threads count, each rate is between 0 and 1.
+    """
+    metrics, cache, done = Metrics(), Cache(max_bytes=2_000), threading.Event()
+    metrics.watch(cache=cache)
+
+    def work():
+        number = 0
+        while not done.is_set():
+            number += 1
+            cache.get_or_compute(str(number % 3), lambda: 1)
+            with contextlib.suppress(KeyError), metrics.request():
+                if number % 2:
+                    raise KeyError
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    shapes = [metrics.snapshot() for _ in range(300)]
+    done.set()
+    for thread in threads:
+        thread.join()
+
+    rates = [
+        rate for shape in shapes for rate in (shape["cache"]["hit_rate"], shape["requests"]["error_rate"])
+    ]
+    assert all(0 <= rate <= 1 for rate in rates)
+    assert max(rates) > 0
 
 
 def test_feedback_is_counted(metrics):

@@ -48,8 +48,12 @@ def memoize(cache: Cache, *, ttl: float | None, scope: Scope, tags: tuple[str, .
                 tags=tags,
             )
 
+        def find(default: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            return cache.get(key_of(args, kwargs), default, scope=_scope_now(scope))
+
         wrapper: Any = call_async if inspect.iscoroutinefunction(function) else call
         wrapper.spacehand_cache = cache
+        wrapper.spacehand_find = find  # for adapters: what is there already, without computing
         return cast("F", wrapper)
 
     return decorate
