@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         QueueClosedError,
         QueueFullError,
         QueueProblem,
+        RateLimitedError,
         ReentryError,
         RuntimeProblem,
         SharedFailureError,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from ._progress import Progress, report_progress
     from ._queue import Queue
     from ._rate_limit import RateLimit
+    from ._retry import degrade, retry
 
 __all__ = [
     "Cache",
@@ -57,6 +59,7 @@ __all__ = [
     "QueueFullError",
     "QueueProblem",
     "RateLimit",
+    "RateLimitedError",
     "ReentryError",
     "RuntimeProblem",
     "SharedFailureError",
@@ -66,8 +69,10 @@ __all__ = [
     "UnsendableError",
     "WorkerLostError",
     "content_key",
+    "degrade",
     "register_key",
     "report_progress",
+    "retry",
 ]
 
 _HOMES = {
@@ -89,6 +94,7 @@ _HOMES = {
     "QueueFullError": "_errors",
     "QueueProblem": "_errors",
     "RateLimit": "_rate_limit",
+    "RateLimitedError": "_errors",
     "ReentryError": "_errors",
     "RuntimeProblem": "_errors",
     "SharedFailureError": "_errors",
@@ -98,8 +104,10 @@ _HOMES = {
     "UnsendableError": "_errors",
     "WorkerLostError": "_errors",
     "content_key": "_key",
+    "degrade": "_retry",
     "register_key": "_key",
     "report_progress": "_progress",
+    "retry": "_retry",
 }
 
 

@@ -6,6 +6,7 @@ What can go wrong in the runtime.
     ├── UncacheableError (TypeError)  a result no codec can store
     ├── ReentryError                  a computation waits, directly or through others, for itself
     ├── SharedFailureError            the computation failed in the process that this one waited for
+    ├── RateLimitedError              this client has asked for too much in too little time
     ├── OverloadedError               the server is short of memory, and takes on nothing more for now
     └── QueueProblem                  something about the queue
         ├── QueueFullError            as many jobs wait as may wait
@@ -46,6 +47,14 @@ class ReentryError(RuntimeProblem):
 
 class SharedFailureError(RuntimeProblem):
     """Another process computed this for us, and failed; *message* is what it reported."""
+
+
+class RateLimitedError(RuntimeProblem):
+    """This client has asked too often; *seconds* until it may ask again."""
+
+    def __init__(self, message: str, *, seconds: float, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.seconds = seconds
 
 
 class OverloadedError(RuntimeProblem):
