@@ -29,6 +29,7 @@ from spacehand.localhub.runner.environment import Hardware, Surroundings, enviro
 from spacehand.localhub.runner.interpreter import Choice, choose, current
 from spacehand.localhub.runner.outlet import Outlet
 from spacehand.localhub.runner.plan import PACKAGES, PRE_REQUIREMENTS, README, REQUIREMENTS, BuildPlan, plan
+from spacehand.localhub.runner.rehearsal import before_build, before_start
 from spacehand.localhub.runner.replica import Replica, static_replica
 from spacehand.localhub.spaces import hardware
 from spacehand.stage import Stage
@@ -91,6 +92,7 @@ class Launcher:
             BuildFailedError: the requirements cannot be had.
         """
         build = await asyncio.to_thread(self._plan, repo, sha)
+        await before_build(self.hub.faults, str(repo.id))
         async with self.builds:
             return build, await self.builder.build(build, log, factory=factory)
 
@@ -101,6 +103,9 @@ class Launcher:
         Raises:
             CannotBuildError: the settings contradict each other.
         """
+        if build.card.sdk is not Sdk.STATIC:
+            settings = await asyncio.to_thread(self.hub.spaces.public_settings, repo)
+            await before_start(self.hub.faults, str(repo.id), settings.hardware)
         both = await asyncio.to_thread(self.hub.spaces.collisions, repo)
         if both:
             raise CannotBuildError(
