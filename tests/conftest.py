@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import needs
+
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
@@ -29,6 +31,9 @@ os.environ["SPACEHAND_HOME"] = f"{_CACHE}/spacehand"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 for _name in ("HF_TOKEN", "HF_ENDPOINT", "HF_HUB_OFFLINE", "HUGGINGFACE_CO_STAGING", "HF_HUB_DISABLE_XET"):
     os.environ.pop(_name, None)
+
+# Imports the tool, which may load the client: after what that reads.
+from tests.dockerd import Dockerd  # noqa: E402
 
 OWNER = "ada"
 
@@ -108,6 +113,17 @@ def local_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
     hub.start()
     yield hub
     hub.stop()
+
+
+@pytest.fixture(scope="session")
+def dockerd() -> Iterator[Dockerd]:
+    """A docker daemon for all tests of a session that need one, with base images to build on."""
+    needs.docker()
+    daemon = Dockerd()
+    try:
+        yield daemon.start()
+    finally:
+        daemon.stop()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-# SPACEHAND_REQUIRE=browser,sandbox,gitlfs,docker: there, a skip would hide a missing tool.
+# SPACEHAND_REQUIRE=browser,sandbox,gitlfs,docker,buildah: there, a skip would hide a missing tool.
 _PROMISED = frozenset(filter(None, os.environ.get("SPACEHAND_REQUIRE", "").split(",")))
 
 
@@ -38,6 +38,25 @@ def git_lfs() -> str:
     if found is None:
         _missing("gitlfs", "git-lfs is not installed")
     return found or ""
+
+
+def docker() -> str:
+    """Return the path of dockerd, with what tests make of it, or skip."""
+    return _as_root("docker", "dockerd", "docker", "mmdebstrap", "nsenter")
+
+
+def buildah() -> str:
+    """Return the path of buildah, with what tests make of it, or skip."""
+    return _as_root("buildah", "buildah", "bwrap", "mmdebstrap", "nsenter")
+
+
+def _as_root(tool: str, *programs: str) -> str:
+    for program in programs:
+        if shutil.which(program) is None:
+            _missing(tool, f"{program} is not installed")
+    if os.geteuid():
+        _missing(tool, f"{programs[0]} needs root")
+    return shutil.which(programs[0]) or ""
 
 
 def _missing(tool: str, why: str) -> None:

@@ -10,7 +10,6 @@ from spacehand.errors import (
     HubUnreachableError,
     NotFoundError,
     PaymentError,
-    QuotaError,
 )
 from spacehand.hub.refusal import asked_pause, refusal, unreachable
 
@@ -25,7 +24,7 @@ from spacehand.hub.refusal import asked_pause, refusal, unreachable
         (404, NotFoundError),
         (409, ConflictError),
         (412, ConflictError),
-        (429, QuotaError),
+        (429, PaymentError),
         (500, HubUnreachableError),
         (503, HubUnreachableError),
         (507, DiskFullError),

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from ._codec import Encoded, Tree, decode
+from ._codec import Tree, decode, encode
 
 _OWN_PAGES = 1 << 20  # bytes; larger buffers get pages that go back to the system at once when dropped
 _OVERHEAD = 512  # bytes for the entry itself, its key and its place in the table
@@ -32,12 +32,15 @@ class Entry:
 
     @classmethod
     def of(
-        cls, encoded: Encoded, *, now: float, ttl: float | None, stale_ttl: float, tags: tuple[str, ...]
+        cls, value: object, *, now: float, ttl: float | None, stale_ttl: float, tags: tuple[str, ...]
     ) -> Entry:
         """
-        Keep what was *encoded* in buffers of our own: what happens to it later does not matter.
+        Take *value* apart, with buffers of our own: what happens to it later does not matter.
+
+        Raises:
+            UncacheableError: no codec knows its type.
         """
-        tree, buffers = encoded
+        tree, buffers = encode(value)
         fresh = math.inf if ttl is None else now + ttl
         return cls(tree, [_own(buffer) for buffer in buffers], fresh, fresh + stale_ttl, tags)
 

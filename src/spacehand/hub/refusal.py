@@ -14,7 +14,6 @@ from spacehand.errors import (
     HubUnreachableError,
     NotFoundError,
     PaymentError,
-    QuotaError,
     SpacehandError,
 )
 from spacehand.hub.retry import CurableError
@@ -105,10 +104,10 @@ def _no_right(status: int, message: str, where: str, endpoint: str) -> AuthError
     )
 
 
-def _quota(message: str, headers: Mapping[str, str], where: str) -> QuotaError:
+def _quota(message: str, headers: Mapping[str, str], where: str) -> PaymentError:
     pause = asked_pause(headers)
     when = f"Try again in {pause:.0f} s" if pause is not None else "Try again in five minutes"
-    return QuotaError(f"The Hub's rate limit or a quota is used up: {message}", where=where, hint=when)
+    return PaymentError(f"The Hub's rate limit or a quota is used up: {message}", where=where, hint=when)
 
 
 def _token_hint(endpoint: str) -> str:

@@ -60,6 +60,7 @@ def test_no_header_is_missing_configuration(readme: bytes | None):
         "python_version: two",
         "sdk_version: '6.0 --index-url=x'",
         "startup_duration_timeout: soon",
+        "sdk: docker\napp_port: 70000",
     ],
 )
 def test_a_value_no_space_can_have_is_refused(line: str):
@@ -69,7 +70,7 @@ def test_a_value_no_space_can_have_is_refused(line: str):
     with pytest.raises(CannotBuildError) as caught:
         card(f"sdk: gradio\n{line}")
     assert caught.value.stage is Stage.CONFIG_ERROR
-    assert line.split(":")[0] in caught.value.message
+    assert line.splitlines()[-1].split(":")[0] in caught.value.message
 
 
 def test_windows_line_ends_and_byte_order_mark_are_no_fault():
@@ -77,3 +78,13 @@ def test_windows_line_ends_and_byte_order_mark_are_no_fault():
     A header written on Windows is a header.
     """
     assert SpaceCard.parse(b"\xef\xbb\xbf---\r\nsdk: static\r\n---\r\ntext").sdk is Sdk.STATIC
+
+
+def test_a_container_is_asked_at_its_own_port():
+    """
+    `app_port` counts for Docker Spaces, 7860 is what all others have, and Streamlit's is its own.
+    """
+    assert card("sdk: docker").app_port == 7860
+    assert card("sdk: docker\napp_port: 8080").app_port == 8080
+    assert card("sdk: gradio\napp_port: 8080").app_port == 7860
+    assert card("sdk: streamlit").app_port == 8501

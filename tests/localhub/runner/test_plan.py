@@ -100,3 +100,31 @@ def test_static_space_needs_no_layer():
         Choice(PYTHON),
     )
     assert not found.needs_layer
+
+
+def test_a_streamlit_space_gets_a_dockerfile_and_the_reason():
+    """
+    An SDK that the Hub no longer has becomes an image: version, Python, packages and port as the header says.
+    """
+    files = {"app.py": b"", "requirements.txt": b"pandas", "packages.txt": b"ffmpeg"}
+    header = b"---\nsdk: streamlit\nsdk_version: 1.40.0\npython_version: '3.12'\n---\n"
+    build = plan("0" * 40, SpaceCard.parse(header), files, Choice(PYTHON))
+    assert build.recipe is not None
+    assert build.recipe.dockerfile.bases == ("python:3.12",)
+    assert build.recipe.dockerfile.exposed == (8501,)
+    assert build.recipe.dockerfile.user == "1000"
+    assert "-r /tmp/requirements.txt streamlit==1.40.0" in build.recipe.text
+    assert "apt-get install -y ffmpeg" in build.recipe.text
+    assert "is no SDK of huggingface.co any more" in build.recipe.warnings[0]
+    assert not build.needs_layer
+
+
+def test_a_dockerfile_that_exposes_another_port_is_told_before_the_build():
+    """
+    What the Hub would only find out by waiting for half an hour is a warning of the build.
+    """
+    files = {"Dockerfile": b"FROM x\nEXPOSE 8000\n"}
+    build = plan("0" * 40, SpaceCard.parse(b"---\nsdk: docker\n---\n"), files, Choice(PYTHON))
+    assert build.recipe is not None
+    assert "the Dockerfile exposes 8000, but the Space expects 7860" in build.recipe.warnings[0]
+    assert "`app_port: 8000`" in build.recipe.warnings[0]

@@ -143,7 +143,13 @@ def test_failed_build_leaves_the_old_app_serving(place: Place):
             Stage.CONFIG_ERROR,
             "Missing configuration in README: the header is not valid",
         ),
-        ("---\nsdk: docker\n---\n", "", Stage.CONFIG_ERROR, "`sdk: docker` needs a container engine"),
+        ("---\nsdk: docker\n---\n", "", Stage.NO_APP_FILE, "No application file: `Dockerfile`"),
+        (
+            "---\nsdk: streamlit\n---\n",
+            "",
+            Stage.CONFIG_ERROR,
+            "A Space with a Dockerfile needs docker (`apt-get install docker.io`",
+        ),
         ("---\nsdk: gradio\n---\n", None, Stage.NO_APP_FILE, "No application file: `app.py`"),
         (
             '---\nsdk: gradio\npython_version: "3.99"\n---\n',

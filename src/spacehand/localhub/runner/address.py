@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+APP_PORT = 7860  # where a Space's app is asked, unless its README names another port
+
 
 @dataclass(frozen=True, slots=True)
 class SocketAddress:
-    """A unix socket on this machine; HTTP is spoken on it."""
+    """A unix socket on this machine; HTTP is spoken on it, and led to *port* in the app's own network."""
 
     path: Path
+    port: int = APP_PORT
 
     def __str__(self) -> str:
         return f"unix:{self.path}"

@@ -23,6 +23,7 @@ from spacehand.localhub.runner.solves import keep_text, kept_text
 from spacehand.localhub.runner.workroom import Workroom
 
 if TYPE_CHECKING:
+    from spacehand.localhub.runner.images.builder import Image
     from spacehand.localhub.runner.layer import Layer, Layers
     from spacehand.localhub.runner.quarantine import Quarantine
 
@@ -42,10 +43,11 @@ class BuildFailedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a build leaves behind; *layer* is None for a static Space."""
+    """What a build leaves behind: a layer, an image, or of a static Space nothing."""
 
     layer: Layer | None
     differences: tuple[str, ...]
+    image: Image | None = None
 
 
 @dataclass

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from spacehand.localhub.repos.card import read_yaml
+from spacehand.localhub.runner.address import APP_PORT
 from spacehand.stage import Stage
 
 _HEADER = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
@@ -20,6 +21,8 @@ _PYTHON = re.compile(r"3\.\d{1,2}(\.\d{1,2})?\Z")
 _SPAN = re.compile(r"(?:(\d+)h)?\s*(?:(\d+)m(?:in)?)?\s*(?:(\d+)s)?\Z")
 _HEADERS = ("cross-origin-embedder-policy", "cross-origin-opener-policy", "cross-origin-resource-policy")
 _STARTUP_SECONDS = 30 * 60.0
+_APP_FILES = {"static": "index.html", "docker": "Dockerfile"}
+_PORTS = {"streamlit": 8501}  # the only one that Streamlit Spaces ever had
 
 
 class Sdk(StrEnum):
@@ -29,6 +32,11 @@ class Sdk(StrEnum):
     STATIC = "static"
     DOCKER = "docker"
     STREAMLIT = "streamlit"
+
+    @property
+    def needs_image(self) -> bool:
+        """The Space is built into a container image, and runs in a container."""
+        return self in (Sdk.DOCKER, Sdk.STREAMLIT)
 
 
 class CannotBuildError(Exception):
@@ -48,6 +56,7 @@ class SpaceCard:
     sdk_version: str | None
     python_version: str | None
     app_file: str
+    app_port: int = APP_PORT
     title: str = ""
     base_path: str = "/"
     startup_seconds: float = _STARTUP_SECONDS
@@ -69,6 +78,7 @@ class SpaceCard:
             sdk_version=_version(header),
             python_version=_python(header),
             app_file=_app_file(header, sdk),
+            app_port=_app_port(header, sdk),
             title=str(header.get("title") or ""),
             base_path=_base_path(header),
             startup_seconds=_startup(header),
@@ -101,12 +111,6 @@ def _sdk(header: Mapping[str, Any]) -> Sdk:
             Stage.CONFIG_ERROR,
             f"`sdk: {header['sdk']}` in README is none that a Space can have: gradio, docker, static",
         ) from None
-    if sdk in (Sdk.DOCKER, Sdk.STREAMLIT):
-        raise CannotBuildError(
-            Stage.CONFIG_ERROR,
-            f"`sdk: {sdk}` needs a container engine, which this local Hub does not have yet; "
-            "it runs `sdk: gradio` and `sdk: static`",
-        )
     if sdk is Sdk.STATIC and header.get("app_build_command"):
         raise CannotBuildError(
             Stage.CONFIG_ERROR,
@@ -137,11 +141,22 @@ def _python(header: Mapping[str, Any]) -> str | None:
 
 
 def _app_file(header: Mapping[str, Any], sdk: Sdk) -> str:
-    value = str(header.get("app_file") or ("index.html" if sdk is Sdk.STATIC else "app.py"))
+    if sdk is Sdk.DOCKER:
+        return _APP_FILES[sdk]  # the Hub knows no other name
+    value = str(header.get("app_file") or _APP_FILES.get(sdk, "app.py"))
     path = PurePosixPath(value)
     if path.is_absolute() or ".." in path.parts:
         raise CannotBuildError(Stage.CONFIG_ERROR, f"`app_file: {value}` in README leaves the repository")
     return str(path)
+
+
+def _app_port(header: Mapping[str, Any], sdk: Sdk) -> int:
+    value = header.get("app_port")
+    if sdk is not Sdk.DOCKER or value is None:
+        return _PORTS.get(sdk, APP_PORT)
+    if isinstance(value, bool) or not str(value).isdecimal() or not 0 < int(value) < 65536:
+        raise CannotBuildError(Stage.CONFIG_ERROR, f"`app_port: {value}` in README is no port")
+    return int(value)
 
 
 def _base_path(header: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ class Hardware:
     cores: str = "2"
     memory: str = "16Gi"
     accelerator: str = "none"
+    gpus: int = 0
 
     @property
     def memory_bytes(self) -> int:
@@ -45,9 +46,14 @@ class Surroundings:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def environment(around: Surroundings, layout: Layout) -> dict[str, str]:
-    """Return the variables of an app in *layout*; the owner's win over defaults, but not over facts."""
-    return _defaults(around, layout) | dict(around.variables) | dict(around.secrets) | _facts(around)
+def environment(around: Surroundings, layout: Layout | None) -> dict[str, str]:
+    """
+    Return the variables of an app in *layout*; the owner's win over defaults, but not over facts.
+
+    Without a layout they are those of a container, whose image brings defaults of its own.
+    """
+    defaults = _defaults(around, layout) if layout else {"HF_ENDPOINT": around.endpoint}
+    return defaults | dict(around.variables) | dict(around.secrets) | _facts(around)
 
 
 def _defaults(around: Surroundings, layout: Layout) -> dict[str, str]:

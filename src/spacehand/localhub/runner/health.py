@@ -131,9 +131,9 @@ class _WrongListener:
             self._seen, self._since, self._cpu = found, watch.now(), cpu
         elif elapsed >= watch.pace.wrong_listener:
             if cpu - self._cpu <= elapsed * _IDLE_SHARE:
-                raise UnhealthyAppError(
-                    f"The app listens on {_ports(found)}, but the Space expects {APP_PORT}"
-                )
+                address = watch.app.address
+                wanted = address.port if isinstance(address, SocketAddress) else APP_PORT
+                raise UnhealthyAppError(f"The app listens on {_ports(found)}, but the Space expects {wanted}")
             self._since, self._cpu = watch.now(), cpu
 
 

@@ -23,13 +23,15 @@ from spacehand.localhub.runner.engines._protocol import (
     Fidelity,
     Folders,
     HubAccess,
+    ImageEngine,
     RunSpec,
 )
+from spacehand.localhub.runner.engines.choice import WANTED_FOR_IMAGES, EngineChoice
 from spacehand.localhub.runner.environment import Hardware, Surroundings, environment
+from spacehand.localhub.runner.images.builder import Materials
 from spacehand.localhub.runner.interpreter import Choice, choose, current
 from spacehand.localhub.runner.outlet import Outlet
 from spacehand.localhub.runner.plan import PACKAGES, PRE_REQUIREMENTS, README, REQUIREMENTS, BuildPlan, plan
-from spacehand.localhub.runner.rehearsal import before_build, before_start
 from spacehand.localhub.runner.replica import Replica, static_replica
 from spacehand.localhub.spaces import hardware
 from spacehand.stage import Stage
@@ -53,7 +55,8 @@ def machine(flavor: str) -> Hardware:
     if known is None:
         return Hardware(flavor)
     accelerator = flavor if known.accelerator else "none"
-    return Hardware(flavor, str(known.cpu), f"{known.ram}Gi", accelerator)
+    gpus = known.accelerator.quantity if known.accelerator else 0
+    return Hardware(flavor, str(known.cpu), f"{known.ram}Gi", accelerator, gpus)
 
 
 class Build(Protocol):
@@ -71,15 +74,22 @@ class Launcher:
     engines: tuple[Engine, ...]  # the best first
     hardware: Callable[[str], Hardware] = machine
     builds: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
-    _engine: tuple[Engine, Capabilities] | None = None
-    _choosing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    containers: tuple[ImageEngine, ...] = ()  # for Spaces with a Dockerfile
 
-    async def engine(self) -> tuple[Engine, Capabilities]:
-        """Return the best engine that works on this machine, tried once."""
-        async with self._choosing:
-            if self._engine is None:
-                self._engine = await self._choose_engine()
-            return self._engine
+    def __post_init__(self) -> None:
+        self._for_files: EngineChoice[Engine] = EngineChoice(self.engines)
+        self._for_images: EngineChoice[ImageEngine] = EngineChoice(self.containers, WANTED_FOR_IMAGES)
+
+    async def sweep(self) -> None:
+        """Remove what containers an earlier Hub left behind."""
+        for engine in self.containers:
+            await engine.sweep()
+
+    async def forget(self, uid: str) -> None:
+        """Remove the images of a deleted Space."""
+        for engine in self.containers:
+            if (await engine.capabilities()).works:
+                await engine.builder.forget(uid)
 
     async def prepare(
         self, repo: Repo, sha: str, log: Callable[[str], None], *, factory: bool
@@ -92,7 +102,8 @@ class Launcher:
             BuildFailedError: the requirements cannot be had.
         """
         build = await asyncio.to_thread(self._plan, repo, sha)
-        await before_build(self.hub.faults, str(repo.id))
+        if build.recipe is not None:
+            return build, await self._build_image(repo, build, log, factory=factory)
         async with self.builds:
             return build, await self.builder.build(build, log, factory=factory)
 
@@ -103,9 +114,6 @@ class Launcher:
         Raises:
             CannotBuildError: the settings contradict each other.
         """
-        if build.card.sdk is not Sdk.STATIC:
-            settings = await asyncio.to_thread(self.hub.spaces.public_settings, repo)
-            await before_start(self.hub.faults, str(repo.id), settings.hardware)
         both = await asyncio.to_thread(self.hub.spaces.collisions, repo)
         if both:
             raise CannotBuildError(
@@ -121,6 +129,21 @@ class Launcher:
             files.add_done_callback(lambda _: shutil.rmtree(folders.root, ignore_errors=True))
             raise
 
+    async def _build_image(
+        self, repo: Repo, build: BuildPlan, log: Callable[[str], None], *, factory: bool
+    ) -> Built:
+        engine = (await self._for_images.best()).engine
+        settings = await asyncio.to_thread(self.hub.spaces.settings, repo)
+        materials = Materials(
+            repo.uid,
+            repo.id.subdomain,
+            lambda folder: self._materialize(repo, build.sha, folder),
+            settings.variables,
+            settings.secrets,
+        )
+        async with self.builds:
+            return await engine.builder.build(build, materials, log, factory=factory)
+
     async def _start_in(
         self, repo: Repo, build: BuildPlan, built: Built, folders: Folders, log: SpaceLog
     ) -> Replica:
@@ -134,7 +157,7 @@ class Launcher:
     async def _start_app(
         self, repo: Repo, build: BuildPlan, built: Built, folders: Folders, log: SpaceLog
     ) -> Replica:
-        engine, _ = await self.engine()
+        engine, capabilities = await self._engine_for(build)
         settings = await asyncio.to_thread(self.hub.spaces.settings, repo)
         for line in (f"fidelity: {engine.fidelity}", *self.differences(build, built, settings)):
             log.write(f"[spacehand] {line}")
@@ -161,7 +184,10 @@ class Launcher:
             memory_bytes=given.memory_bytes,
             socket=self._socket(folders.root.name),
             hub=await self._hub_access() if engine.fidelity is not Fidelity.PROCESS else None,
-            environment=environment(around, layout),
+            environment=environment(around, None if built.image else layout),
+            image=built.image,
+            cores=float(given.cores),
+            gpus=given.gpus if capabilities.gpus else 0,
         )
         app = await engine.start(spec, Outlet(log, folders.root.name))
         replica = Replica(
@@ -180,9 +206,10 @@ class Launcher:
     def differences(self, build: BuildPlan, built: Built, settings: RunSettings) -> tuple[str, ...]:
         """Return how a run on this machine differs from one on huggingface.co, as far as it is known."""
         found = list(built.differences)
-        if build.card.sdk is not Sdk.STATIC and self._engine is not None:
-            found += self._engine[1].differences
-            if self.hardware(settings.hardware).accelerator != "none":
+        if build.card.sdk is not Sdk.STATIC:
+            choice = self._for_files if build.recipe is None else self._for_images
+            found += choice.differences
+            if self.hardware(settings.hardware).accelerator != "none" and not choice.gives_gpus:
                 found.append(f"`{settings.hardware}` is asked for: the app runs on this machine's processor")
             found += [
                 f"the volume at `{volume.get('mountPath')}` is not mounted" for volume in settings.volumes
@@ -199,29 +226,32 @@ class Launcher:
         found = {name: content for name, content in files.items() if content is not None}
         entry = snapshot.entry(card.app_file)
         if entry is not None and not entry.is_dir:
-            found[card.app_file] = b""  # that it is there is all that a plan asks
-        static = card.sdk is Sdk.STATIC
-        choice = Choice(current()) if static else choose(card.python_version, any_python=self.hub.any_python)
+            # Of an app, that it is there is all that a plan asks.
+            found[card.app_file] = (_file(snapshot, card.app_file) or b"") if card.sdk is Sdk.DOCKER else b""
+        own = card.sdk is Sdk.STATIC or card.sdk.needs_image
+        choice = Choice(current()) if own else choose(card.python_version, any_python=self.hub.any_python)
         return plan(sha, card, found, choice)
 
     def _check_out(self, repo: Repo, build: BuildPlan, folders: Folders) -> None:
         folders.root.mkdir(parents=True)
-        try:
-            self.hub.repos.snapshot(repo, build.sha).materialize(folders.app)
-        except (ConfigError, HubError) as error:
-            raise CannotBuildError(Stage.CONFIG_ERROR, error.message) from error
+        if build.recipe is not None:
+            return  # an image has its files inside
+        self._materialize(repo, build.sha, folders.app)
         for folder in (folders.home, folders.temporary):
             folder.mkdir()
 
-    async def _choose_engine(self) -> tuple[Engine, Capabilities]:
-        refused: list[str] = []
-        for engine in self.engines:
-            found = await engine.capabilities()
-            if found.works:
-                differences = (*found.differences, *refused)
-                return engine, Capabilities(works=True, differences=differences)
-            refused.append(f"no {engine.fidelity}: {found.why_not}")
-        raise CannotBuildError(Stage.CONFIG_ERROR, f"No engine works on this machine: {'; '.join(refused)}")
+    def _materialize(self, repo: Repo, sha: str, folder: Path) -> None:
+        try:
+            self.hub.repos.snapshot(repo, sha).materialize(folder)
+        except (ConfigError, HubError) as error:
+            raise CannotBuildError(Stage.CONFIG_ERROR, error.message) from error
+
+    async def _engine_for(self, build: BuildPlan) -> tuple[Engine, Capabilities]:
+        if build.recipe is not None:
+            image_trial = await self._for_images.best()
+            return image_trial.engine, image_trial.capabilities
+        trial = await self._for_files.best()
+        return trial.engine, trial.capabilities
 
     async def _hub_access(self) -> HubAccess | None:
         path = self.hub.place.socket

@@ -96,6 +96,19 @@ def uv_environment(
     return result
 
 
+def pip_configuration(
+    environment: Mapping[str, str] = os.environ, files: Iterable[Path] | None = None
+) -> str:
+    """Return a pip.conf that makes pip look where it looks on this machine; it may hold passwords."""
+    pip = _pip_settings(environment, files)
+    lines = [
+        f"{name} = {' '.join(pip[name].split())}"
+        for name in ("index-url", "extra-index-url", "trusted-host", "timeout", "no-index", "proxy")
+        if pip.get(name)
+    ]
+    return "\n".join(["[global]", *lines, ""])
+
+
 def without_credentials(environment: Mapping[str, str]) -> dict[str, str]:
     """Return what a stranger's build script may know: where packages are, but not who asks for them."""
     return {name: _CREDENTIALS.sub("", value) for name, value in environment.items() if name in _OPEN}

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 from spacehand.localhub.runner import requirements
 from spacehand.localhub.runner.card import CannotBuildError, Sdk, SpaceCard
+from spacehand.localhub.runner.images import recipe as recipes
+from spacehand.localhub.runner.images.recipe import Recipe
 from spacehand.localhub.runner.interpreter import Choice, Interpreter
 from spacehand.stage import Stage
 
@@ -34,11 +36,12 @@ class BuildPlan:
     sdk_requirements: tuple[str, ...] = ()
     apt_packages: tuple[str, ...] = ()
     differences: tuple[str, ...] = field(default=())
+    recipe: Recipe | None = None  # of a Space that runs from a container image
 
     @property
     def needs_layer(self) -> bool:
-        """A static Space has nothing to install."""
-        return self.card.sdk is not Sdk.STATIC
+        """A static Space has nothing to install, and an image has it all inside."""
+        return self.card.sdk is not Sdk.STATIC and self.recipe is None
 
     @property
     def solve_key(self) -> str:
@@ -106,6 +109,14 @@ def plan(sha: str, card: SpaceCard, files: Mapping[str, bytes], choice: Choice) 
     differences = [*choice.differences, *card.differences]
     if card.sdk is Sdk.STATIC:
         return BuildPlan(sha, card, choice.interpreter, differences=card.differences)
+    if card.sdk.needs_image:
+        return BuildPlan(
+            sha,
+            card,
+            choice.interpreter,
+            differences=card.differences,
+            recipe=_recipe(card, files),
+        )
     differences.append(
         "`datasets`, `hf-transfer`, ffmpeg and cmake come with huggingface.co's image, not here"
     )
@@ -118,6 +129,14 @@ def plan(sha: str, card: SpaceCard, files: Mapping[str, bytes], choice: Choice) 
         sdk_requirements=sdk_requirements(card.sdk_version),
         apt_packages=tuple(_apt(_text(files, PACKAGES))),
         differences=tuple(differences),
+    )
+
+
+def _recipe(card: SpaceCard, files: Mapping[str, bytes]) -> Recipe:
+    if card.sdk is Sdk.DOCKER:
+        return recipes.own(card, _text(files, card.app_file))
+    return recipes.for_streamlit(
+        card, requirements=REQUIREMENTS in files, packages=tuple(_apt(_text(files, PACKAGES)))
     )
 
 

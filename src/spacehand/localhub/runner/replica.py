@@ -96,7 +96,7 @@ class Replica:
         await asyncio.to_thread(shutil.rmtree, self.folders.root, ignore_errors=True)
 
     def _ended(self, code: int) -> AppEndedError:
-        if self._out_of_memory:
+        if self._out_of_memory or (self.app is not None and self.app.was_out_of_memory):
             return AppEndedError(code, f"Memory limit exceeded ({self.memory})", out_of_memory=True)
         said = self.tail().rstrip()
         return AppEndedError(

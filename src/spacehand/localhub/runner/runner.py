@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from spacehand.ids import RepoKind
 from spacehand.localhub.errors import HubError
-from spacehand.localhub.faults.kind import FaultKind
 from spacehand.localhub.runner import wire
 from spacehand.localhub.runner.builder import Builder
 from spacehand.localhub.runner.card import CannotBuildError, SpaceCard
+from spacehand.localhub.runner.engines.docker import DockerEngine
 from spacehand.localhub.runner.engines.process import ProcessEngine
 from spacehand.localhub.runner.engines.sandbox import SandboxEngine
 from spacehand.localhub.runner.launch import Launcher
@@ -60,6 +60,7 @@ class Runner:
         """End what a killed Hub left behind, and bring every Space back to where it should be."""
         self._loop = asyncio.get_running_loop()
         await asyncio.to_thread(self._sweep)
+        await self._crew.launcher.sweep()
         spaces = await asyncio.to_thread(self._hub.repos.list, RepoKind.SPACE)
         await asyncio.to_thread(self._forget_deleted, spaces)
         for repo in spaces:
@@ -95,9 +96,6 @@ class Runner:
 
     async def restart(self, repo: Repo, *, factory: bool = False) -> None:
         """Start the app anew, waking or resuming it; *factory* also builds it anew, without its layer."""
-        paused = self._space(repo).state.stage is Stage.PAUSED
-        if paused and self._hub.faults.take(FaultKind.STALE_PAUSED, str(repo.id)):
-            return
         await asyncio.to_thread(self._hub.spaces.set_paused, repo, paused=False)
         space = self._space(repo)
         head = await asyncio.to_thread(self._head, repo)
@@ -125,6 +123,7 @@ class Runner:
         """Stop the app and remove what the runner kept of it."""
         space = self._space(repo)
         await space.delete()
+        await self._crew.launcher.forget(repo.uid)
         with self._lock:
             self._spaces.pop(repo.uid, None)
 
@@ -155,7 +154,6 @@ class Runner:
             host=self._hub.gateway.browser_url(repo).partition("://")[2],
             gc_timeout=gc_timeout(settings),
             differences=[*state.differences, *self._hub.gateway.differences(repo)],
-            faults=[fault.says() for fault in self._hub.faults.on(str(repo.id))],
         )
 
     def describe(self, repo: Repo) -> dict[str, Any]:
@@ -221,11 +219,6 @@ class Runner:
             before, at = found, now
             await asyncio.sleep(self._crew.pace.between_measures)
 
-    def look_anew(self) -> None:
-        """Show everybody who follows a Space what has changed around it."""
-        for space in list(self._spaces.values()):
-            space.changed.ring()
-
     # Life of the Hub
 
     def _usual_crew(self) -> Crew:
@@ -233,7 +226,8 @@ class Runner:
         builder = Builder(self._layers, place.layers / "solves", unsafe=self._hub.unsafe_builds)
         closed = (place.root, Path.home())
         builder.quarantine = Quarantine(sandbox, builder.uv, builder.environment, closed)
-        launcher = Launcher(self._hub, builder, (sandbox, ProcessEngine()))
+        docker = DockerEngine(place.mark, place.images)
+        launcher = Launcher(self._hub, builder, (sandbox, ProcessEngine()), containers=(docker,))
         return Crew(launcher, RunStates(self._hub.database), self._layers)
 
     def _sweep(self) -> None:

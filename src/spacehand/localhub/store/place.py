@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,16 @@ class Place:
     def last_port(self) -> Path:
         """The port the Hub had last, so that links and an exported HF_ENDPOINT stay true."""
         return self.root / "port"
+
+    @property
+    def mark(self) -> str:
+        """Twelve characters that tell this Hub's containers and images from another's."""
+        return hashlib.sha256(str(self.root.resolve()).encode()).hexdigest()[:12]
+
+    @property
+    def images(self) -> Path:
+        """Files of builds of container images under way; emptied when the Hub starts."""
+        return self.root / "images"
 
     @property
     def lock(self) -> Path:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from spacehand.localhub.runner.address import APP_PORT as APP_PORT
 from spacehand.localhub.runner.address import Address
 from spacehand.localhub.runner.interpreter import Interpreter
 
-APP_PORT = 7860
+if TYPE_CHECKING:
+    from spacehand.localhub.runner.images.builder import Image, ImageBuilder
 
 
 class Fidelity(StrEnum):
@@ -30,6 +32,7 @@ class Capabilities:
     works: bool
     why_not: str = ""
     differences: tuple[str, ...] = ()
+    gpus: bool = False  # an app that asks for graphics processors gets them
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,9 @@ class RunSpec:
     hub: HubAccess | None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)  # holds secrets
     grace_seconds: float = 5.0
+    image: Image | None = None  # what a container is made from; None: the app is the repository's files
+    cores: float = 2.0
+    gpus: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +164,11 @@ class App(Protocol):
         """Return the processor time used by all processes alive."""
         ...
 
+    @property
+    def was_out_of_memory(self) -> bool:
+        """Whether the system killed the app for its memory; known once it has ended."""
+        ...
+
     def listeners(self) -> frozenset[Listener]:
         """Return where the app listens, without our own relay's ports."""
         ...
@@ -181,6 +192,9 @@ class App(Protocol):
 
 class Engine(Protocol):
     """A way to run apps."""
+
+    @property
+    def name(self) -> str: ...
 
     @property
     def fidelity(self) -> Fidelity: ...
@@ -207,4 +221,15 @@ class Engine(Protocol):
         *spec* is the one it was started with, without its environment. What the app printed meanwhile goes to
         *output*, from behind its mark.
         """
+        ...
+
+
+class ImageEngine(Engine, Protocol):
+    """An engine that runs container images, with the builder that makes them."""
+
+    @property
+    def builder(self) -> ImageBuilder: ...
+
+    async def sweep(self) -> None:
+        """Remove what an earlier Hub left running and nobody has adopted."""
         ...

@@ -29,6 +29,7 @@ _DIFFERENCES = (
 class ProcessEngine:
     """The engine of last resort."""
 
+    name = "process"
     fidelity = Fidelity.PROCESS
 
     async def capabilities(self) -> Capabilities:

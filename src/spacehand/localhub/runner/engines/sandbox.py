@@ -77,6 +77,7 @@ print("seen: uid={} network={} root_file={}".format(os.getuid(), network, closed
 class SandboxEngine:
     """Bubblewrap, as root or as an ordinary user."""
 
+    name = "sandbox"
     fidelity = Fidelity.SANDBOX
 
     def __init__(self, *, as_root: bool | None = None) -> None:

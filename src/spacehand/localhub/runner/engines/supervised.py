@@ -10,7 +10,7 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 
@@ -51,7 +51,7 @@ class SupervisedApp:
         *,
         keep_open: Sequence[int] = (),
         own_network: bool,
-    ) -> SupervisedApp:
+    ) -> Self:
         """Start *command*, which ends in the relay, and give the relay its *order*."""
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -124,6 +124,10 @@ class SupervisedApp:
             return roughly
         # Shared pages were counted once for each process; the exact sum costs more, so only now.
         return sum(_read(process, "memory_full_info", "pss") for process in apps)
+
+    @property
+    def was_out_of_memory(self) -> bool:
+        return False  # nobody but the guard looks at its memory
 
     def cpu_seconds(self) -> float:
         total = 0.0

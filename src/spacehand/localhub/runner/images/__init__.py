@@ -1,0 +1,1 @@
+"""Container images: what a Dockerfile asks for, and the tools that build it."""

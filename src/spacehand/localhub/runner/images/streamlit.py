@@ -1,0 +1,55 @@
+"""A Dockerfile for ``sdk: streamlit``, which the Hub no longer has as an SDK of its own."""
+
+from __future__ import annotations
+
+import json
+
+_PYTHON = "3.11"
+REASON = (
+    "`sdk: streamlit` is no SDK of huggingface.co any more; this Space is built from a Dockerfile made here, "
+    "as its Docker template does it. A new one there needs `sdk: docker` and a Dockerfile of its own"
+)
+# Where pip looks on this machine, for the time of one command and in no layer.
+PIP_SETTINGS = "spacehand_pip.conf"
+_INSTALL = (
+    f"RUN --mount=type=secret,id={PIP_SETTINGS},target=/etc/pip.conf,required=false "
+    "--mount=type=cache,target=/root/.cache/pip "
+    "pip install --disable-pip-version-check --root-user-action=ignore"
+)
+
+
+def dockerfile(
+    app_file: str,
+    port: int,
+    *,
+    version: str | None,
+    python: str | None,
+    requirements: bool,
+    packages: tuple[str, ...],
+) -> str:
+    """Return the Dockerfile that runs *app_file* as the Streamlit SDK did."""
+    wanted = f"streamlit=={version}" if version else "streamlit"
+    lines = [f"FROM python:{python or _PYTHON}"]
+    if packages:
+        names = " ".join(packages)
+        lines.append(f"RUN apt-get update && apt-get install -y {names} && rm -rf /var/lib/apt/lists/*")
+    lines += ["WORKDIR /app"]
+    if requirements:
+        lines += [
+            "COPY requirements.txt /tmp/requirements.txt",
+            f"{_INSTALL} -r /tmp/requirements.txt {wanted}",
+        ]
+    else:
+        lines += [f"{_INSTALL} {wanted}"]
+    command = ["streamlit", "run", app_file, f"--server.port={port}", "--server.address=0.0.0.0"]
+    # Inside the Hub's page the app is in a frame, where its own protection would refuse the browser.
+    command += ["--server.headless=true", "--server.enableXsrfProtection=false"]
+    lines += [
+        "RUN mkdir -p /home/user && chown 1000 /home/user /app",
+        "COPY --chown=1000 . /app",
+        "USER 1000",
+        "ENV HOME=/home/user PYTHONUNBUFFERED=1 STREAMLIT_BROWSER_GATHER_USAGE_STATS=false",
+        f"EXPOSE {port}",
+        f"CMD {json.dumps(command)}",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,35 @@
+"""The root file system that tests' images begin with: a small Debian with Python and pip."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+_PLACE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spacehand-tests" / "base"
+_SUITE = "bookworm"
+_PACKAGES = ("python3", "python3-pip", "ca-certificates")
+# As in the image `python`: a plain `python`, and a pip that may install.
+_CUSTOMIZE = (
+    'ln -s /usr/bin/python3 "$1/usr/local/bin/python"',
+    'rm -f "$1"/usr/lib/python3*/EXTERNALLY-MANAGED',
+)
+
+
+def base_tar() -> Path:
+    """Return the root file system as a tar, from where this machine's apt takes its packages."""
+    digest = hashlib.sha256(repr((_SUITE, _PACKAGES, _CUSTOMIZE)).encode()).hexdigest()[:16]
+    tar = _PLACE / f"{digest}.tar"
+    tar.parent.mkdir(parents=True, exist_ok=True)
+    with tar.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not tar.exists():
+            fresh = tar.with_suffix(".new.tar")
+            words = ["mmdebstrap", "--variant=minbase", f"--include={','.join(_PACKAGES)}"]
+            words += [f"--customize-hook={line}" for line in _CUSTOMIZE]
+            done = subprocess.run([*words, _SUITE, fresh], capture_output=True, text=True)
+            assert done.returncode == 0, f"mmdebstrap failed: {done.stderr[-2000:]}"
+            fresh.replace(tar)
+    return tar

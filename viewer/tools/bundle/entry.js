@@ -1,2 +1,0 @@
-// What the viewer uses of NiiVue; esbuild leaves the rest out where it can.
-export { Niivue } from "@niivue/niivue";
