@@ -62,12 +62,12 @@ $(UV):
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "uv>=0.5"
 
-$(VENV)/.demo: requirements.lock pyproject.toml runtime/pyproject.toml | $(UV)
+$(VENV)/.demo: requirements.lock pyproject.toml runtime/pyproject.toml viewer/pyproject.toml | $(UV)
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e . -e runtime
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e . -e runtime -e viewer
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.lock pyproject.toml runtime/pyproject.toml | $(UV)
+$(VENV)/.dev: requirements-dev.lock pyproject.toml runtime/pyproject.toml viewer/pyproject.toml | $(UV)
 	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.lock
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e . -e runtime
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e . -e runtime -e viewer
 	@touch $@ $(VENV)/.demo

@@ -31,9 +31,17 @@ def _commands() -> str:
         assert command is not None, name
         context = _context(command, name, top)
         parts.append(f"## spacehand {name}\n\n{_help(context)}")
-        for inner, found in command.commands.items() if isinstance(command, click.Group) else ():
-            parts.append(f"### spacehand {name} {inner}\n\n{_help(_context(found, inner, context))}")
+        parts += _inner(command, context, f"spacehand {name}")
     return "\n".join(parts)
+
+
+def _inner(command: click.Command, context: click.Context, path: str) -> list[str]:
+    parts = []
+    for name, found in command.commands.items() if isinstance(command, click.Group) else ():
+        inside = _context(found, name, context)
+        parts.append(f"### {path} {name}\n\n{_help(inside)}")
+        parts += _inner(found, inside, f"{path} {name}")
+    return parts
 
 
 def _context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:

@@ -8,7 +8,8 @@ Everything spacehand can say no to, drawn as a tree.
     │   ├── ModelError                          a folder that is no model, or a broken one
     │   └── LeakedSecretError                   a secret in a file that would be uploaded
     ├── AuthError                      exit 4
-    ├── PaymentError                   exit 5   payment or quota
+    ├── PaymentError                   exit 5
+    ├── QuotaError                     exit 5   too many requests: later the same one is answered
     ├── NotFoundError                  exit 6
     ├── BuildError                     exit 7   the build failed, requirements cannot resolve
     ├── UnhealthyError                 exit 8   the app exits, listens on the wrong port, or fails its probe
@@ -103,9 +104,16 @@ class AuthError(SpacehandError):
 
 
 class PaymentError(SpacehandError):
-    """The Hub asks for payment (402), or a quota is used up (429)."""
+    """The Hub asks for payment (402)."""
 
     code = "SH0005"
+    exit_code = 5
+
+
+class QuotaError(SpacehandError):
+    """The Hub's rate limit or a quota is used up (429)."""
+
+    code = "SH0501"
     exit_code = 5
 
 

@@ -10,6 +10,7 @@ from spacehand.errors import (
     HubUnreachableError,
     NotFoundError,
     PaymentError,
+    QuotaError,
 )
 from spacehand.hub.refusal import asked_pause, refusal, unreachable
 
@@ -24,7 +25,7 @@ from spacehand.hub.refusal import asked_pause, refusal, unreachable
         (404, NotFoundError),
         (409, ConflictError),
         (412, ConflictError),
-        (429, PaymentError),
+        (429, QuotaError),
         (500, HubUnreachableError),
         (503, HubUnreachableError),
         (507, DiskFullError),

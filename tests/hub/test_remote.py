@@ -16,6 +16,7 @@ from spacehand.errors import (
     HubUnreachableError,
     NotFoundError,
     PaymentError,
+    QuotaError,
 )
 from spacehand.hub._protocol import Hub, LocalFile, SpaceSettings
 from spacehand.hub.remote import RemoteHub
@@ -279,7 +280,7 @@ def test_a_rate_limit_that_ends_soon_is_waited_for(script: Script) -> None:
     assert slept == [21]
 
     script.answers = [(429, {"RateLimit": '"api";r=0;t=290'}, {"error": "Too Many Requests"})]
-    with pytest.raises(PaymentError) as caught:
+    with pytest.raises(QuotaError) as caught:
         hub.variables(RepoId("a", "b"))
     assert "291 s" in str(caught.value.hint)
 

@@ -48,6 +48,11 @@ def cache(request, clock, tmp_path):
     return Cache(ttl=60, directory=directory, now=clock.now)
 
 
+@pytest.fixture
+def cache_with_stale(clock):
+    return Cache(ttl=60, stale_ttl=600, now=clock.now)
+
+
 def until(condition):
     """Wait for *condition*, at most ten seconds."""
     pause = threading.Event()
@@ -223,6 +228,28 @@ def test_a_stale_result_serves_while_it_is_refreshed(clock, tmp_path):
     until(lambda: not cache.get_stats()["computing"])
     clock.time += 10_000
     assert cache.get_or_compute("key", compute) == 3
+
+
+def test_a_stale_result_serves_tasks_while_it_is_refreshed(cache_with_stale, clock):
+    """
+    A coroutine does not wait for the new result either.
+    """
+    compute = Counted()
+
+    async def run():
+        return compute()
+
+    async def ask():
+        return await cache_with_stale.get_or_compute_async("key", run)
+
+    async def scene():
+        found = [await ask()]
+        clock.time += 61
+        found.append(await ask())
+        await asyncio.gather(*cache_with_stale._refreshing._tasks)
+        return [*found, await ask()]
+
+    assert asyncio.run(scene()) == [1, 1, 2]
 
 
 def test_a_failed_refresh_leaves_the_old_result(clock, caplog):

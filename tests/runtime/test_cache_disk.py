@@ -5,13 +5,14 @@ import pickle
 import random
 import signal
 import stat
+import struct
 import subprocess
 import sys
 import time
 
 import pytest
 
-from spacehand_runtime import Cache, SharedFailureError
+from spacehand_runtime import Cache, SharedFailureError, UncacheableError, _digest, _disk, _signed
 
 WORKER = """
 import os, sys, time
@@ -175,15 +176,16 @@ def test_killed_writers_leave_nothing_torn_lost_or_behind(processes, tmp_path, k
     assert cache.get_stats()["corrupt"] == 0
 
 
+@pytest.mark.parametrize("compress", [False, True])
 @pytest.mark.parametrize("rounds", [40, pytest.param(1000, marks=pytest.mark.slow)])
-def test_a_damaged_file_is_never_believed(tmp_path, rounds):
+def test_a_damaged_file_is_never_believed(tmp_path, rounds, compress):
     """
     A flipped bit or a lost end, anywhere, leads to a new computation, never to wrong data.
     """
     chance = random.Random(5)  # noqa: S311
     right = {"rows": list(range(500)), "data": bytes(range(256)) * 400}
     for number in range(rounds):
-        Cache(directory=tmp_path).get_or_compute("key", lambda: right)
+        Cache(directory=tmp_path, compress=compress).get_or_compute("key", lambda: right)
         [path] = entries(tmp_path)
         content = bytearray(path.read_bytes())
         if number % 2:
@@ -226,6 +228,38 @@ def test_a_file_under_another_name_is_not_believed(tmp_path):
     assert Cache(directory=tmp_path).get_or_compute("key", lambda: "new", scope="bo") == "new"
 
 
+@pytest.mark.parametrize("zstd", [True, False])
+def test_a_compressed_result_comes_back_whole(tmp_path, monkeypatch, zstd):
+    """
+    It takes less room, and who does not compress reads it too; without zstd, zlib does it.
+    """
+    from spacehand_runtime import _packing
+
+    if zstd:
+        pytest.importorskip("zstandard")
+    else:
+        monkeypatch.setitem(sys.modules, "zstandard", None)
+        monkeypatch.setitem(sys.modules, "compression.zstd", None)
+    _packing._best.cache_clear()
+    try:
+        value = {"text": b"spacehand " * 100_000, "noise": random.Random(1).randbytes(5_000), "few": b"x"}  # noqa: S311
+        assert Cache(directory=tmp_path, compress=True).get_or_compute("key", lambda: value) == value
+
+        assert Cache(directory=tmp_path).get_or_compute("key", dict) == value
+        [path] = entries(tmp_path)
+        assert path.stat().st_size < 30_000
+        assert (b'"zstd"' if zstd else b'"zlib"') in path.read_bytes()
+    finally:
+        _packing._best.cache_clear()
+
+
+class Point:
+    """A type of the app's own, which only pickle can store."""
+
+    def __init__(self, x):
+        self.x = x
+
+
 class Planted:
     def __reduce__(self):
         return os.mkdir, ("planted",)
@@ -243,6 +277,58 @@ def test_a_planted_pickle_never_runs(tmp_path, monkeypatch):
 
     assert Cache(directory=tmp_path / "cache").get_or_compute("key", lambda: 2) == 2
     assert not (tmp_path / "planted").exists()
+
+
+def test_pickle_is_by_choice_and_sealed(tmp_path):
+    """
+    With a key, the app's own types are stored, for those who have the same key.
+    """
+    with pytest.raises(UncacheableError, match="pickle_key"):
+        Cache(directory=tmp_path).get_or_compute("key", lambda: Point(1))
+    mine = Cache(directory=tmp_path, pickle_key="a secret of the Space")
+    mine.get_or_compute("key", lambda: {"at": [Point(7)]})
+
+    found = Cache(directory=tmp_path, pickle_key=b"a secret of the Space").get_or_compute("key", dict)
+    assert (type(found["at"][0]).__name__, found["at"][0].x) == ("Point", 7)
+    with pytest.raises(ValueError, match="shorter than 16"):
+        Cache(pickle_key="short")
+    with pytest.raises(UncacheableError, match="cannot be pickled"):
+        mine.get_or_compute("other", lambda: lambda: 1)
+
+
+def test_a_pickle_with_a_false_seal_never_runs(tmp_path, monkeypatch):
+    """
+    Whoever writes whole files, checksum included, but has not the key, plants nothing.
+    """
+    monkeypatch.chdir(tmp_path)
+    own = Cache(directory=tmp_path / "cache", pickle_key="a secret of the Space")
+    attacker = Cache(directory=tmp_path / "cache", pickle_key="a guess of somebody")
+    with monkeypatch.context() as patch:
+        patch.setattr(_signed.pickle, "loads", lambda _data: None)  # so that planting does not run it here
+        attacker.get_or_compute("key", Planted)
+    _signed._signers.pop(attacker._signer.name)  # another process: its key is not known in ours
+    [path] = entries(tmp_path / "cache")
+    planted = path.read_bytes()
+    for name in (attacker._signer.name, own._signer.name):  # as it is, and claiming to be ours
+        path.write_bytes(_resealed(planted.replace(attacker._signer.name.encode(), name.encode())))
+        reader = Cache(directory=tmp_path / "cache", pickle_key="a secret of the Space")
+
+        assert reader.get_or_compute("key", lambda: "computed") == "computed"
+        assert reader.get_stats()["corrupt"] == 1
+        reader.clear()
+    assert not (tmp_path / "planted").exists()
+
+
+def _resealed(content):
+    """Return *content* with a checksum that fits: it needs no key."""
+    magic, algorithm, _, length, size = _disk._PREAMBLE.unpack_from(content)
+    hasher = _digest.of_files(algorithm.rstrip(b"\0").decode())()
+    hasher.update(struct.pack("<QQ", length, size))
+    hasher.update(content[_disk._PREAMBLE.size :])
+    return (
+        _disk._PREAMBLE.pack(magic, algorithm, hasher.digest(), length, size)
+        + content[_disk._PREAMBLE.size :]
+    )
 
 
 def test_results_outlive_the_process_and_are_seen_by_others(tmp_path):

@@ -2,6 +2,8 @@
 
 # ruff: noqa: E501 - tables of cases read better on one line
 
+import io
+
 import pytest
 
 from spacehand_runtime import Cache, UncacheableError, content_key
@@ -118,3 +120,64 @@ def test_arrow_comes_back_the_same(tmp_path):
     for back in stored(values, tmp_path):
         assert [type(value) for value in back] == [type(value) for value in values]
         assert [content_key(value) for value in back] == [content_key(value) for value in values]
+
+
+def test_images_come_back_the_same(tmp_path):
+    """
+    Pixels, mode, palette and notes; each caller may draw on its own.
+    """
+    image = pytest.importorskip("PIL.Image")
+    numpy = pytest.importorskip("numpy")
+    base = image.fromarray(numpy.arange(48, dtype="u1").reshape(4, 4, 3) * 5)
+    modes = ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "LAB", "I", "F"]
+    images = [base.convert(mode) if mode != "LAB" else image.new("LAB", (3, 2), (9, 8, 7)) for mode in modes]
+    images[4].info["dpi"] = (72, 72)
+    base.save(tmp_path / "file.png")
+    with image.open(tmp_path / "file.png") as opened:
+        for back in stored([*images, opened], tmp_path):
+            for was, now in zip([*images, opened], back, strict=True):
+                assert (now.mode, now.size, now.tobytes()) == (was.mode, was.size, was.tobytes())
+                assert now.convert("RGB").tobytes() == was.convert("RGB").tobytes()
+            assert back[4].info["dpi"] == (72, 72)
+            back[4].putpixel((0, 0), (255, 255, 255))
+    with pytest.raises(UncacheableError, match="moves"):
+        Cache().get_or_compute("key", lambda: moving(image, base, tmp_path))
+
+
+def moving(image, base, folder):
+    base.save(folder / "moving.gif", save_all=True, append_images=[image.new("RGB", base.size)])
+    return image.open(folder / "moving.gif")
+
+
+def test_plotly_figures_come_back_the_same(tmp_path):
+    """
+    Their JSON says all there is.
+    """
+    graph = pytest.importorskip("plotly.graph_objects")
+    figure = graph.Figure(graph.Scatter(x=[1, 2], y=[3.5, None], name="a"), {"title": {"text": "ä <b>"}})
+    for back in stored(figure, tmp_path):
+        assert type(back) is graph.Figure
+        assert back == figure
+
+
+def test_matplotlib_figures_come_back_looking_the_same(tmp_path):
+    """
+    A figure of the same size shows the same picture, wherever a figure may be shown.
+    """
+    figure = pytest.importorskip("matplotlib.figure").Figure(figsize=(4, 3), dpi=80)
+    figure.add_subplot().plot([1, 3, 2], "r-o")
+    figure.suptitle("Survival")
+
+    def drawn(figure):
+        picture = io.BytesIO()
+        figure.savefig(picture, dpi=160)  # as sharp as what is kept
+        picture.seek(0)
+        return pytest.importorskip("matplotlib.image").imread(picture)
+
+    for back in stored(figure, tmp_path):
+        assert type(back) is type(figure)
+        assert (back.get_size_inches().tolist(), back.dpi) == ([4, 3], 80)
+        assert drawn(back).shape == drawn(figure).shape
+        assert abs(drawn(back) - drawn(figure)).max() < 0.01
+    with pytest.raises(UncacheableError, match="part of a figure"):
+        Cache().get_or_compute("key", lambda: figure.axes[0])

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from spacehand_runtime import Cache, Metrics
+from spacehand_runtime import Cache, MemoryGuard, Metrics, Queue
 
 
 class Clock:
@@ -26,8 +26,8 @@ def clock():
 
 
 @pytest.fixture
-def metrics(clock, tmp_path):
-    return Metrics(now=clock.now, cgroup=tmp_path / "none", process=tmp_path / "none")
+def metrics(clock):
+    return Metrics(now=clock.now)
 
 
 def test_the_shape_is_the_promised_one(metrics):
@@ -46,7 +46,6 @@ def test_the_shape_is_the_promised_one(metrics):
         "feedback": ["down", "up"],
         "instruments": ["spacehand_request_seconds"],
     }
-    assert shape["memory"] == {"used": None, "limit": None, "state": "unknown"}
     assert shape["requests"] == {"count": 0, "errors": 0, "error_rate": 0.0, "p50_s": None, "p95_s": None}
 
 
@@ -85,11 +84,11 @@ def test_what_runs_now_is_seen(metrics):
     assert snapshot["requests"]["count"] == 0
 
 
-def test_only_the_last_requests_make_the_percentiles(clock, tmp_path):
+def test_only_the_last_requests_make_the_percentiles(clock):
     """
     Memory is bounded, and an old slow start does not colour today's figures.
     """
-    metrics = Metrics(window=10, now=clock.now, cgroup=tmp_path, process=tmp_path)
+    metrics = Metrics(window=10, now=clock.now)
     for seconds in [100] * 5 + [1] * 10:
         with metrics.request():
             clock.time += seconds
@@ -215,35 +214,18 @@ def test_feedback_is_counted(metrics):
     assert metrics.snapshot()["feedback"] == {"up": 2, "down": 1}
 
 
-@pytest.mark.parametrize(("used", "state"), [(50, "ok"), (80, "high"), (95, "critical")])
-@pytest.mark.parametrize("names", [("memory.current", "memory.max"), ("v1",)])
-def test_memory_is_that_of_the_container(tmp_path, used, state, names):
+def test_memory_queue_and_cache_are_the_real_ones():
     """
-    Both versions of cgroups tell the real limit, not the machine's memory.
+    What the runtime's own parts tell fits; memory is told even if nobody named a guard.
     """
-    if names == ("v1",):
-        names = ("memory/memory.usage_in_bytes", "memory/memory.limit_in_bytes")
-        (tmp_path / "memory").mkdir()
-    (tmp_path / names[0]).write_text(f"{used}\n")
-    (tmp_path / names[1]).write_text("100\n")
+    with contextlib.closing(Queue(workers=1)) as queue:
+        shape = Metrics().watch(cache=Cache(), queue=queue).snapshot()
+    watched = Metrics().watch(guard=MemoryGuard()).snapshot()
 
-    assert Metrics(cgroup=tmp_path).snapshot()["memory"] == {"used": used, "limit": 100, "state": state}
-
-
-@pytest.mark.parametrize("limit", ["max", str(2**63 - 4096)])
-def test_without_a_limit_the_process_is_measured(tmp_path, limit):
-    """
-    "No limit" is written in two ways; then only what this process holds is known.
-    """
-    (tmp_path / "memory.current").write_text("1")
-    (tmp_path / "memory.max").write_text(limit)
-    (tmp_path / "statm").write_text("900 2 1 1 0 1 0")
-
-    memory = Metrics(cgroup=tmp_path, process=tmp_path / "statm").snapshot()["memory"]
-
-    assert memory["limit"] is None
-    assert memory["used"] % 2 == 0
-    assert memory["used"] > 4095
+    assert shape["queue"] == {"pending": 0, "running": 0, "failed": 0}
+    assert shape["memory"].keys() == watched["memory"].keys()
+    assert shape["memory"]["state"] in ("ok", "shed", "queue_only", "refuse", "unknown")
+    assert shape["memory"]["used"] is None or shape["memory"]["used"] <= shape["memory"]["limit"]
 
 
 def test_threads_lose_no_count(metrics):

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from spacehand_runtime import RateLimit
+from spacehand_runtime import RateLimit, RateLimitedError
 
 
 class Clock:
@@ -129,3 +129,19 @@ def test_a_limit_is_true_even_before_anybody_came():
     `if limit:` asks whether there is a limit, not whether somebody used it.
     """
     assert RateLimit(1, 60)
+
+
+def test_refusing_tells_the_user_how_long():
+    """
+    A refusal has a message for the user, the seconds to wait, and is counted.
+    """
+    limit = RateLimit(1, 60, now=lambda: 0.0)
+    assert limit.status()["refused_rate"] == 0.0
+    limit.admit("ada")
+
+    with pytest.raises(
+        RateLimitedError, match=r"At most 1 in 60 s are possible\. Try again in 60 s"
+    ) as caught:
+        limit.admit("ada")
+    assert caught.value.seconds == 60.0
+    assert limit.status() == {"allowed": 1, "refused": 1, "refused_rate": 0.5}

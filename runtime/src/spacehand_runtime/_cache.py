@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
 from . import _claim
-from ._codec import encode
+from ._codec import Encoded, encode
 from ._counts import Counts
 from ._disk import Disk
 from ._entry import Entry
@@ -21,6 +21,7 @@ from ._flight import Abandoned, Flight, Flights
 from ._memoize import Memoize, Scope, memoize
 from ._memory import Memory, Name
 from ._refresh import Refreshing
+from ._signed import Signer
 from ._size import byte_size
 
 T = TypeVar("T")
@@ -48,7 +49,11 @@ class Cache:
 
     What is computed by one is waited for by all others, and its exception goes to each of them, and is not
     kept. Sizes are bytes, or texts like ``200MB``. *lease*: how many seconds another process that shows no
-    sign of life is trusted to be computing; a dead one is replaced at once.
+    sign of life is trusted to be computing; a dead one is replaced at once. *compress*: whether what lies in
+    the directory is compressed; it takes less room, and longer to read.
+
+    With a *pickle_key*, a secret of at least 16 bytes, results that no codec knows are pickled, and sealed
+    with it: a pickle that somebody else put into the directory is never loaded.
     """
 
     def __init__(
@@ -60,11 +65,15 @@ class Cache:
         max_disk_bytes: int | str = "2GB",
         stale_ttl: float = 0.0,
         lease: float = 60.0,
+        compress: bool = False,
+        pickle_key: str | bytes | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._ttl, self._stale_ttl, self._lease, self._now = ttl, stale_ttl, lease, now
         self._memory = Memory(byte_size(max_bytes))
-        self._disk = None if directory is None else Disk(Path(directory), byte_size(max_disk_bytes))
+        disk_bytes = byte_size(max_disk_bytes)
+        self._disk = None if directory is None else Disk(Path(directory), disk_bytes, compress=compress)
+        self._signer = None if pickle_key is None else Signer(pickle_key)
         self._flights: Flights[Entry] = Flights()
         self._counts = Counts()
         self._refreshing = Refreshing(self._flights, self._counts)
@@ -351,19 +360,20 @@ class Cache:
         return entry.value()
 
     def _keep(self, wanted: Wanted, value: object, flight: Flight[Entry] | None = None) -> Entry:
+        encoded = encode(value, self._signer)
         terms = functools.partial(
             Entry.of, now=self._now(), ttl=wanted.ttl, stale_ttl=self._stale_ttl, tags=wanted.tags
         )
         spoiled = flight is not None and flight.spoiled
         if self._disk and not spoiled:
             try:
-                written = self._disk.write(wanted.name, encode(value), terms(None))
+                written = self._disk.write(wanted.name, encoded, terms(Encoded(None, [])))
                 if written is not None:
                     self._memory.put(wanted.name, written)
                     return written
             except OSError as error:  # full, or gone: the result is still good
                 _log.warning("Cannot write to the cache's directory: %s", error)
-        entry = terms(value)
+        entry = terms(encoded)
         if not (flight and flight.spoiled):  # looked at again: writing took a while
             self._memory.put(wanted.name, entry)
         return entry

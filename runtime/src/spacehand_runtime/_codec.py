@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from ._errors import UncacheableError
 
@@ -24,18 +24,32 @@ class Encoded(NamedTuple):
     buffers: list[Any]
 
 
+class _Buffers(list[Any]):
+    """The buffers of a result, and what to do with parts that no codec knows."""
+
+    def __init__(self, fallback: Fallback | None) -> None:
+        super().__init__()
+        self.fallback = fallback
+
+
 class CorruptError(Exception):
     """These bytes are not what an encoder wrote."""
 
 
-def encode(value: object) -> Encoded:
+class Fallback(Protocol):
+    """What takes apart a value that no codec knows."""
+
+    def encode(self, value: object, buffers: list[Any]) -> Tree: ...
+
+
+def encode(value: object, fallback: Fallback | None = None) -> Encoded:
     """
     Take *value* apart. The buffers still belong to it: copy them before it can change.
 
     Raises:
-        UncacheableError: no codec knows its type, or that of something inside.
+        UncacheableError: no codec, nor the *fallback*, knows its type, or that of something inside.
     """
-    buffers: list[Any] = []
+    buffers = _Buffers(fallback)
     return Encoded(_encode(value, buffers), buffers)
 
 
@@ -71,11 +85,18 @@ def uncacheable(kind: type, why: str = "has no codec") -> UncacheableError:
     name = f"{kind.__module__}.{kind.__qualname__}"
     return UncacheableError(
         f"A result of type `{name}` {why}, so it cannot be cached",
-        hint="Return numbers, texts, bytes, lists, dicts, arrays, frames or Arrow tables",
+        hint="Return plain values, arrays, frames, Arrow tables, images or figures, or set `pickle_key=`",
     )
 
 
-_LIBRARIES = {"numpy": "._codec_numpy", "pandas": "._codec_pandas", "pyarrow": "._codec_arrow"}
+_LIBRARIES = {
+    "numpy": "._codec_numpy",
+    "pandas": "._codec_pandas",
+    "pyarrow": "._codec_arrow",
+    "PIL": "._codec_image",
+    "plotly": "._codec_figure",
+    "matplotlib": "._codec_figure",
+}
 _PLAIN = (type(None), bool, int, float, str)
 
 
@@ -91,11 +112,27 @@ def _encode(value: Any, buffers: list[Any]) -> Tree:
         return {"$": "dict", "items": [[_encode(k, buffers), _encode(v, buffers)] for k, v in value.items()]}
     if kind in (bytes, bytearray):
         return {"$": kind.__name__, "at": keep(buffers, value)}
-    library = kind.__module__.partition(".")[0]
-    if library in _LIBRARIES and library in sys.modules:
-        tree: Tree = import_module(_LIBRARIES[library], __package__).encode(value, buffers, _encode)
-        return tree
-    raise uncacheable(kind)
+    mark = len(buffers)
+    try:
+        return _by_library(value, buffers)
+    except UncacheableError:
+        fallback: Fallback | None = getattr(buffers, "fallback", None)
+        if fallback is None:
+            raise
+        del buffers[mark:]  # of the parts that went well
+        return fallback.encode(value, buffers)
+
+
+def _by_library(value: Any, buffers: list[Any]) -> Tree:
+    library = type(value).__module__.partition(".")[0]
+    if library not in _LIBRARIES or library not in sys.modules:
+        raise uncacheable(type(value))
+    tree: Tree = import_module(_LIBRARIES[library], __package__).encode(value, buffers, _encode)
+    return tree
+
+
+def _unsealed(tree: Tree, buffers: Sequence[memoryview]) -> Any:
+    return import_module("._signed", __package__).decode(tree, buffers)
 
 
 def _items(make: Callable[[list[Any]], Any]) -> Callable[[Any, Sequence[memoryview]], Any]:
@@ -109,4 +146,5 @@ _DECODERS: dict[str, Callable[[Any, Sequence[memoryview]], Any]] = {
     "dict": lambda tree, buffers: {decode(k, buffers): decode(v, buffers) for k, v in tree["items"]},
     "bytes": lambda tree, buffers: bytes(buffers[tree["at"]]),
     "bytearray": lambda tree, buffers: bytearray(buffers[tree["at"]]),
+    "pickle": _unsealed,
 }

@@ -24,6 +24,7 @@ from . import _claim, _digest
 from ._codec import CorruptError, Encoded
 from ._entry import Entry
 from ._memory import Name
+from ._packing import Packed, pack, unpack
 
 _PREAMBLE = struct.Struct("<8s8s32sQQ")  # magic, checksum's name, checksum, length of the header, of the file
 _MAGIC = b"spacehd1"
@@ -47,8 +48,8 @@ _MAPPED = 1 << 16  # bytes; the system maps only so many files
 class Disk:
     """Results in *directory*, at most about *max_bytes* of them; shared by all processes that name it."""
 
-    def __init__(self, directory: Path, max_bytes: int) -> None:
-        self.max_bytes = max_bytes
+    def __init__(self, directory: Path, max_bytes: int, *, compress: bool = False) -> None:
+        self.max_bytes, self._compress = max_bytes, compress
         self.evictions = self.corrupt = 0
         home = directory / "spacehand-cache-1"
         self._entries, self._writing, self._claims = (
@@ -98,7 +99,7 @@ class Disk:
 
         It is there whole or not at all, whatever happens.
         """
-        pieces = list(_pieces(name, encoded, entry))
+        pieces = list(_pieces(name, encoded, entry, compress=self._compress))
         size = sum(len(piece) if isinstance(piece, bytes) else piece.nbytes for piece in pieces)
         if size > self.max_bytes:
             return None
@@ -202,10 +203,15 @@ def _identity(stat: os.stat_result) -> tuple[int, int, int]:
     return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
-def _pieces(name: Name, encoded: Encoded, entry: Entry) -> Iterator[bytes | memoryview]:
+def _pieces(name: Name, encoded: Encoded, entry: Entry, *, compress: bool) -> Iterator[bytes | memoryview]:
     """Return the parts of a file, the checksum over all that follows it first."""
     buffers = [memoryview(buffer).cast("B") for buffer in encoded.buffers]
-    terms = {"name": name, "fresh": entry.fresh_until, "good": entry.good_until, "tags": entry.tags}
+    terms: dict[str, Any] = {"name": name, "fresh": entry.fresh_until, "good": entry.good_until}
+    terms["tags"] = entry.tags
+    if compress:
+        packed = [pack(buffer) for buffer in buffers]
+        buffers = [memoryview(made.data) if made else was for made, was in zip(packed, buffers, strict=True)]
+        terms["packed"] = [made and [made.method, made.size] for made in packed]
     head = json.dumps(terms | {"sizes": [buffer.nbytes for buffer in buffers], "tree": encoded.tree}).encode()
     body: list[bytes | memoryview] = [head]
     at = _PREAMBLE.size + len(head)
@@ -255,6 +261,9 @@ def _parse(content: memoryview, name: Name, *, verify: bool = True) -> Entry:
         at += -at % _ALIGN
         buffers.append(content[at : at + buffer_size])
         at += buffer_size
+    for number, packed in enumerate(header.get("packed", ())):
+        if packed is not None:
+            buffers[number] = unpack(Packed(str(packed[0]), int(packed[1]), buffers[number]))
     return Entry(header["tree"], buffers, header["fresh"], header["good"], tuple(header["tags"]))
 
 

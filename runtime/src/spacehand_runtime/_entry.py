@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from ._codec import Tree, decode, encode
+from ._codec import Encoded, Tree, decode
 
 _OWN_PAGES = 1 << 20  # bytes; larger buffers get pages that go back to the system at once when dropped
 _OVERHEAD = 512  # bytes for the entry itself, its key and its place in the table
@@ -32,15 +32,12 @@ class Entry:
 
     @classmethod
     def of(
-        cls, value: object, *, now: float, ttl: float | None, stale_ttl: float, tags: tuple[str, ...]
+        cls, encoded: Encoded, *, now: float, ttl: float | None, stale_ttl: float, tags: tuple[str, ...]
     ) -> Entry:
         """
-        Take *value* apart, with buffers of our own: what happens to it later does not matter.
-
-        Raises:
-            UncacheableError: no codec knows its type.
+        Keep what was *encoded* in buffers of our own: what happens to it later does not matter.
         """
-        tree, buffers = encode(value)
+        tree, buffers = encoded
         fresh = math.inf if ttl is None else now + ttl
         return cls(tree, [_own(buffer) for buffer in buffers], fresh, fresh + stale_ttl, tags)
 

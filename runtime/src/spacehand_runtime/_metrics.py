@@ -10,22 +10,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ._instruments import SECONDS, Counter, Histogram, Instrument
 from ._sessions import Sessions
 
 SCHEMA = "spacehand.metrics/1"
-
-_HIGH, _CRITICAL = 0.80, 0.95  # of the memory limit
-_UNLIMITED = 1 << 60  # bytes; cgroup v1 writes "no limit" as a number near 2**63
-
-_CGROUP_FILES = (
-    ("memory.current", "memory.max"),  # version 2
-    ("memory/memory.usage_in_bytes", "memory/memory.limit_in_bytes"),  # version 1
-)
-
 
 _CACHE = ("hits", "misses", "items", "bytes", "evictions")
 _I = TypeVar("_I", bound=Instrument)
@@ -56,7 +46,7 @@ class Metrics:
     Counts requests, sessions and feedback; all methods may be called from any thread.
 
     Memory stays bounded: the percentiles are those of the last *window* requests, and at most *window*
-    open sessions are told apart.
+    open sessions are told apart. Without a guard to :meth:`watch`, memory is told by one of its own.
     """
 
     def __init__(
@@ -64,13 +54,9 @@ class Metrics:
         *,
         window: int = 1024,
         now: Callable[[], float] = time.monotonic,
-        cgroup: Path = Path("/sys/fs/cgroup"),
-        process: Path = Path("/proc/self/statm"),
     ) -> None:
         self._now = now
         self._started = now()
-        self._cgroup = cgroup
-        self._process = process
         self._lock = threading.Lock()
         self._count = self._errors = self._running = 0
         self._durations: deque[float] = deque(maxlen=window)
@@ -165,7 +151,7 @@ class Metrics:
             "schema": SCHEMA,
             "uptime_s": round(now - self._started, 3),
             "cache": self._of_cache(),
-            "memory": self._memory(),
+            "memory": self._of_memory(),
             "queue": self._of_queue(running),
             "requests": requests,
             "sessions": sessions,
@@ -196,41 +182,13 @@ class Metrics:
         status = self._queue.status() if self._queue else {"running": running}
         return {name: status.get(name, 0) for name in ("pending", "running", "failed")}
 
-    def _memory(self) -> dict[str, Any]:
-        if self._guard:
-            status = self._guard.status()
-            return {name: status.get(name) for name in ("used", "limit", "state")}
-        used, limit = self._of_container() or (self._of_process(), None)
-        share = used / limit if limit and used is not None else None
-        if share is None:
-            state = "unknown"
-        else:
-            state = "critical" if share >= _CRITICAL else "high" if share >= _HIGH else "ok"
-        return {"used": used, "limit": limit, "state": state}
+    def _of_memory(self) -> dict[str, Any]:
+        if self._guard is None:
+            from ._memory_guard import MemoryGuard  # not for those who never look
 
-    def _of_container(self) -> tuple[int, int] | None:
-        for used_file, limit_file in _CGROUP_FILES:
-            try:
-                used = int((self._cgroup / used_file).read_text())
-                limit = int((self._cgroup / limit_file).read_text())
-            except (OSError, ValueError):  # not mounted here, or the limit is "max"
-                continue
-            if limit < _UNLIMITED:
-                return used, limit
-        return None
-
-    def _of_process(self) -> int | None:
-        try:
-            resident = int(self._process.read_text().split()[1])
-        except (OSError, ValueError, IndexError):  # no Linux
-            return None
-        return resident * _page_size()
-
-
-def _page_size() -> int:
-    import resource  # absent on Windows, where /proc is absent too
-
-    return resource.getpagesize()
+            self._guard = MemoryGuard()
+        status = self._guard.status()
+        return {name: status.get(name) for name in ("used", "limit", "state")}
 
 
 def _percentile(ordered: list[float], share: float) -> float | None:

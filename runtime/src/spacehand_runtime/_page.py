@@ -10,7 +10,8 @@ _STYLE = """
 :root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}
 body{margin:0 auto;max-width:64rem;padding:1.5rem}
 h1{font-size:1.5rem;margin:0}
-p{margin:.25rem 0 1.5rem;color:GrayText}
+p{margin:.25rem 0 1.5rem;color:color-mix(in srgb,currentColor 70%,transparent)}
+main+p{margin-top:1.5rem}
 main{display:grid;gap:1rem;grid-template-columns:repeat(auto-fill,minmax(15rem,1fr))}
 section{border:1px solid color-mix(in srgb,currentColor 20%,transparent);border-radius:.75rem;padding:1rem}
 h2{font-size:1rem;margin:0 0 .5rem}
@@ -126,4 +127,7 @@ def _duration(seconds: float | None) -> str:
 def _size(size: int | None) -> str:
     if size is None:
         return "not known"
-    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+    for unit, bytes_of_it in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= bytes_of_it:
+            return f"{size / bytes_of_it:.1f} {unit}"
+    return f"{size} bytes"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
+
+from ._errors import RateLimitedError
 
 _UNITS = {"s": 1.0, "sec": 1.0, "second": 1.0, "m": 60.0, "min": 60.0, "minute": 60.0}
 _UNITS |= {"h": 3600.0, "hour": 3600.0, "d": 86400.0, "day": 86400.0}
@@ -38,6 +42,7 @@ class RateLimit:
         self._now = now
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # client -> tokens, when
         self._lock = threading.Lock()
+        self._allowed = self._refused = 0
 
     @classmethod
     def parse(cls, text: str, *, now: Callable[[], float] = time.monotonic) -> RateLimit | None:
@@ -68,7 +73,27 @@ class RateLimit:
             self._buckets[client] = (tokens - 1 if allowed else tokens, now)
             if len(self._buckets) > self._clients:
                 self._buckets.popitem(last=False)
+            self._allowed += allowed
+            self._refused += not allowed
             return 0.0 if allowed else (1 - tokens) / rate
+
+    def admit(self, client: str) -> None:
+        """
+        Count one use by *client*, and return if it is allowed.
+
+        Raises:
+            RateLimitedError: it is not; the message is for the user.
+        """
+        if seconds := self.take(client):
+            msg = f"At most {self} are possible"
+            raise RateLimitedError(msg, seconds=seconds, hint=f"Try again in {math.ceil(seconds)} s")
+
+    def status(self) -> dict[str, Any]:
+        """Return how many uses were ``allowed`` and ``refused``, and the ``refused_rate``, from 0 to 1."""
+        with self._lock:
+            asked = self._allowed + self._refused
+            rate = self._refused / asked if asked else 0.0
+            return {"allowed": self._allowed, "refused": self._refused, "refused_rate": rate}
 
     @property
     def remembered(self) -> int:

@@ -42,11 +42,8 @@ def observe(demo: Any, metrics: Metrics) -> dict[str, Any]:
     with demo:
         demo.unload(lambda: None)  # a page keeps its connection only where somebody listens for its end
     middleware = import_module("starlette.middleware").Middleware
-    return {
-        "middleware": [
-            middleware(Observed, metrics=metrics, is_session=_is_session, is_request=lambda *_: False)
-        ]
-    }
+    ours = middleware(Observed, metrics=metrics, is_session=_is_session, is_request=lambda *_: False)
+    return {"middleware": [ours]}
 
 
 def current_user() -> str | None:

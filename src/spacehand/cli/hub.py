@@ -10,18 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from spacehand.cli.command import command
+from spacehand.cli.fault import fault_group, fault_line
+from spacehand.cli.local import data_option, running_hub
 from spacehand.cli.terminal import Terminal
 from spacehand.errors import NotFoundError
 from spacehand.home import home
 
 if TYPE_CHECKING:
     from spacehand.localhub.server import Running
-
-data_option = click.option(
-    "--data",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="The Hub's data folder; SPACEHAND_HOME, or the user's data folder, unless given.",
-)
 
 
 @click.group("hub")
@@ -88,10 +84,14 @@ def _ready(terminal: Terminal, data: Path, url: str) -> None:
 @command("hub status")
 @data_option
 def status_command(terminal: Terminal, *, data: Path | None) -> None:
-    """Say whether the local Hub runs, and where."""
-    running = _running(data or home())
-    found = {"url": running.url, "pid": running.pid, "data": str(data or home())}
-    terminal.finish(found, f"{running.url} (pid {running.pid}, data in {data or home()})")
+    """Say whether the local Hub runs, where, and which faults it rehearses."""
+    from spacehand.localhub.faults.desk import FaultDesk
+
+    running = running_hub(data or home())
+    faults = FaultDesk(running).all()
+    found = {"url": running.url, "pid": running.pid, "data": str(data or home()), "faults": faults}
+    lines = [f"{running.url} (pid {running.pid}, data in {data or home()})"]
+    terminal.finish(found, "\n".join([*lines, *(f"  rehearsing  {fault_line(fault)}" for fault in faults)]))
 
 
 @command("hub stop")
@@ -100,7 +100,7 @@ def stop_command(terminal: Terminal, *, data: Path | None) -> None:
     """End the local Hub and the Spaces it runs; nothing is lost."""
     from spacehand.localhub import server
 
-    running = _running(data or home())
+    running = running_hub(data or home())
     server.stop(data or home())
     terminal.finish({"url": running.url, "stopped": True}, f"Stopped {running.url}")
 
@@ -113,7 +113,7 @@ def env_command(terminal: Terminal, *, data: Path | None) -> None:
 
     They are HF_ENDPOINT and HF_TOKEN, the owner's; `hf`, transformers, datasets and the rest read them.
     """
-    running = _running(data or home())
+    running = running_hub(data or home())
     line = f"export HF_ENDPOINT={running.url} HF_TOKEN={running.token}"
     terminal.finish({"HF_ENDPOINT": running.url, "HF_TOKEN": running.token}, line)
 
@@ -126,7 +126,7 @@ def token_command(terminal: Terminal, *, data: Path | None, read: bool) -> None:
     from spacehand.localhub.store.place import Place
 
     if read:
-        token = _new_read_token(_running(data or home()))
+        token = _new_read_token(running_hub(data or home()))
         terminal.finish({"token": token}, token)
         return
     file = Place(data or home()).token_file
@@ -141,7 +141,7 @@ def token_command(terminal: Terminal, *, data: Path | None, read: bool) -> None:
     terminal.finish({"token": token}, token)
 
 
-for _command in (serve_command, status_command, stop_command, env_command, token_command):
+for _command in (serve_command, status_command, stop_command, env_command, token_command, fault_group):
     hub_command.add_command(_command)
 
 
@@ -149,14 +149,3 @@ def _new_read_token(running: Running) -> str:
     from spacehand.hub.remote import RemoteHub
 
     return RemoteHub(running.url, running.token).new_read_token("for an app")
-
-
-def _running(data: Path) -> Running:
-    from spacehand.localhub import server
-
-    running = server.running(data)
-    if running is None:
-        raise NotFoundError(
-            "No local Hub runs here", where=str(data), hint="Start it with `spacehand hub serve --detach`"
-        )
-    return running

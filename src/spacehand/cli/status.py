@@ -96,6 +96,7 @@ def lines(result: dict[str, Any]) -> str:
     local = result["local"] or {}
     if local.get("fidelity"):
         told.append(f"  fidelity  {local['fidelity']}")
+    told += [f"  rehearses {fault}" for fault in local.get("faults", [])]
     told += [f"  differs   {difference}" for difference in local.get("differences", [])]
     return "\n".join([*told, f"  app       {result['app_url']}", f"  page      {result['space_url']}"])
 

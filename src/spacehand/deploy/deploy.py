@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from spacehand.deploy.cause import last_words, read_log
 from spacehand.deploy.drift import OnDrift
 from spacehand.deploy.plan import DEFAULT_CHOICES, Choices, Plan, plan
 from spacehand.deploy.probe import Answer, Probe
-from spacehand.deploy.rollback import restore_files, restore_settings
+from spacehand.deploy.rollback import Before, restore_files, restore_settings, tell_undone
 from spacehand.deploy.steps import SetHardware
 from spacehand.deploy.watch import TIMEOUT, Awaited, watch
 from spacehand.errors import (
@@ -177,14 +177,24 @@ class _Run:
     def unproved(self, release: Release) -> Deployed:
         """Prove what an earlier deploy pushed and never proved; on failure, go back to what worked."""
         try:
-            self._follow(Awaited(release.revision, self._is_static, revive=True))
+            self._follow(self._tried_again(release))
             answer = self._probe(call=True)
         except _FAILED as error:
             self._settle_failed(release, error)
-            _hint(error, [self._go_back(release, because=error.message)])
+            tell_undone(error, [self._go_back(release, because=error.message)])
             raise
         self.history.settle_release(release, HEALTHY)
         return self._deployed(Stage.RUNNING, release.revision, answer, changed=False)
+
+    def _tried_again(self, release: Release) -> Awaited:
+        """Restart what has failed: the Hub's machines may have been the cause; return what to wait for."""
+        stage = self.plan.present.runtime.stage if self.plan.present else Stage.UNKNOWN
+        awaited = Awaited(release.revision, self._is_static, revive=True)
+        if stage not in (Stage.BUILD_ERROR, Stage.RUNTIME_ERROR):
+            return awaited
+        self.report(Progress("start", f"It was {stage.value}: trying again"))
+        self.hub.restart(self.space, factory=stage is Stage.BUILD_ERROR)
+        return dataclasses.replace(awaited, restarting=True, before=stage)
 
     def unchanged(self) -> Deployed:
         """Look at the Space as it is; a sleeping one is not woken for it."""
@@ -298,29 +308,18 @@ class _Run:
                 told.append(
                     f"It could NOT be moved back to `{self.moved_from}`: {refused.message}. It costs money"
                 )
-        _hint(error, [*told, self._restore(commit, because=error.message)])
+        tell_undone(error, [*told, self._restore(commit, because=error.message)])
 
     def _restore(self, commit: Commit | None, *, because: str) -> str | None:
         revision = self._good_revision()
         if revision is None or self.plan.present is None:
             return None
-        try:
-            before = self.plan.present.variables
-            touched = frozenset(c.target for c in self.plan.changes() if c.kind == "variable")
-            restore_settings(self.hub, self.space, variables=before, touched=touched, report=self.report)
-            made = self._restore_files(revision, because=because) if commit else None
-            self._follow(Awaited(made.revision if made else None, self._is_static, restarting=made is None))
-        except SpacehandError as error:
-            return f"The version before, {revision[:7]}, could not be brought back: {error.message}"
-        new = made.revision if made else self.plan.present.head
+        before = self.plan.present.variables
+        touched = frozenset(c.target for c in self.plan.changes() if c.kind == "variable")
         # What others set is not ours to take away at the next deploy.
         ours = touched | frozenset(self.plan.release.variables)
-        self._record_restored(new, {name: value for name, value in before.items() if name in ours})
-        as_commit = f" as commit {new[:7]}" if made else ""
-        return f"The version before, {revision[:7]}, is back{as_commit}"
-
-    def _restore_files(self, revision: str, *, because: str) -> Commit:
-        return restore_files(self.hub, self.space, revision, because=because, report=self.report)
+        version = Before(revision, before, {name: value for name, value in before.items() if name in ours})
+        return self._bring_back(version, touched, because=because, push=commit is not None)
 
     def _good_revision(self) -> str | None:
         """The newest revision that worked: what answered before the push, else the last healthy release."""
@@ -338,27 +337,38 @@ class _Run:
         if healthy is None:
             return None
         touched = frozenset({*healthy.variables, *release.variables})
+        version = Before(healthy.revision, healthy.variables, healthy.variables)
+        return self._bring_back(version, touched, because=because, push=True)
+
+    def _bring_back(self, version: Before, touched: frozenset[str], *, because: str, push: bool) -> str:
+        """Restore settings and, with *push*, files; return what to tell, also when it did not work."""
+        named = f"The version before, {version.revision[:7]},"
+        kept, made = None, None
         try:
             restore_settings(
-                self.hub, self.space, variables=healthy.variables, touched=touched, report=self.report
+                self.hub, self.space, variables=version.variables, touched=touched, report=self.report
             )
-            made = self._restore_files(healthy.revision, because=because)
-            self._follow(Awaited(made.revision, self._is_static, restarting=not made.changed))
+            if push:
+                made = restore_files(
+                    self.hub, self.space, version.revision, because=because, report=self.report
+                )
+            new = made.revision if made else self._head()
+            # Kept before it answers: should it never do so, its commit is still ours, and no drift.
+            kept = self._keep_restored(new, version.ours)
+            is_new = made is not None and made.changed
+            self._follow(Awaited(made.revision if made else None, self._is_static, restarting=not is_new))
         except SpacehandError as error:
-            return f"The version before, {healthy.revision[:7]}, could not be brought back: {error.message}"
-        self._record_restored(made.revision, healthy.variables)
-        return f"The version before, {healthy.revision[:7]}, is back as commit {made.revision[:7]}"
+            if kept is not None:
+                self.history.settle_release(kept, f"{error.code}: {error.message}")
+            return f"{named} could not be brought back: {error.message}"
+        self.history.settle_release(kept, HEALTHY)
+        return f"{named} is back as commit {new[:7]}" if made else f"{named} is back"
 
-    def _record_restored(self, revision: str, variables: Mapping[str, str]) -> None:
+    def _keep_restored(self, revision: str, variables: Mapping[str, str]) -> Release:
         restored = dataclasses.replace(
-            self.plan.release,
-            revision=revision,
-            variables=variables,
-            hardware=None,
-            adopted=(),
-            result=HEALTHY,
+            self.plan.release, revision=revision, variables=variables, hardware=None, adopted=()
         )
-        self.history.add_release(restored, at=self.timing.clock())
+        return self.history.add_release(restored, at=self.timing.clock())
 
     def _deployed(self, stage: Stage, revision: str, answer: Answer | None, *, changed: bool) -> Deployed:
         return Deployed(
@@ -384,10 +394,3 @@ class _Run:
     @property
     def _moves(self) -> bool:
         return any(isinstance(step, SetHardware) for step in self.plan.afterwards)
-
-
-def _hint(error: SpacehandError, told: Sequence[str | None]) -> None:
-    """Put what was done about *error* before its hint; the log it points to is then another version's."""
-    done = [text for text in told if text]
-    own = error.hint if error.hint and not (done and "`spacehand logs" in error.hint) else None
-    error.hint = ". ".join([*done, *filter(None, [own])]) or None

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from spacehand.deploy.present import Present
-from spacehand.errors import NotFoundError
+from spacehand.errors import NotFoundError, SpacehandError
 from spacehand.history import Release
 from spacehand.hub._protocol import Commit, Hub, LocalFile, RemoteFile
 from spacehand.ids import RepoId, RepoKind
 from spacehand.progress import Progress, Report, silent
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What is brought back; *ours* are the variables that the next deploy may take away."""
+
+    revision: str
+    variables: Mapping[str, str]
+    ours: Mapping[str, str]
 
 
 def restore_files(
@@ -90,6 +100,13 @@ def restore_release(
         hub.set_hardware(space, release.hardware, release.sleep)
     gone = sorted(set(release.secret_names) - present.secret_names)
     return commit, [f"the secret `{name}` is gone; set it again" for name in gone]
+
+
+def tell_undone(error: SpacehandError, told: Sequence[str | None]) -> None:
+    """Put what was done about *error* before its hint; the log it points to is then another version's."""
+    done = [text for text in told if text]
+    own = error.hint if error.hint and not (done and "`spacehand logs" in error.hint) else None
+    error.hint = ". ".join([*done, *filter(None, [own])]) or None
 
 
 def _message(revision: str, because: str | None) -> str:

@@ -11,6 +11,7 @@ from spacehand.errors import (
     BuildError,
     ConfigError,
     HubUnreachableError,
+    QuotaError,
     SpacehandError,
     UnhealthyError,
     WaitTimeoutError,
@@ -39,6 +40,28 @@ _WORDS = {
     Stage.SLEEPING: "Asleep",
     Stage.PAUSED: "Paused",
     Stage.STOPPED: "Stopped",
+}
+
+# A build that failed before it wrote its first line never saw the app.
+_NO_WORD = "The build failed: the Hub gives no reason, and the log is empty: the Hub itself failed, as a rule"
+# How an error begins that tells of the Hub's machines, and not of the app: what happened, and what to try.
+_OF_THE_HUB = {
+    "Scheduling failure": (
+        "The Hub has no machine for it now",
+        "Deploy again later, or name further hardware in `hardware`, in order of preference",
+    ),
+    "not enough hardware capacity": (
+        "The Hub has no machine for it now",
+        "Deploy again later, or name further hardware in `hardware`, in order of preference",
+    ),
+    "Workload evicted": (
+        "The Hub ended the app",
+        "Write less to the disk, mount a bucket for it in `volumes`, or take hardware with a larger disk",
+    ),
+    "Launch timed out": (
+        "The app did not come up in time",
+        "See how far it came with `spacehand logs`; `startup_duration_timeout` in the README gives it longer",
+    ),
 }
 
 
@@ -118,6 +141,9 @@ class _Watcher:
                 away += 1
                 if away == _BAD_ANSWERS:
                     raise
+            except QuotaError as error:  # the build goes on meanwhile
+                self.report(Progress("wait", error.hint or error.message))
+                self.sleep(min(self._slice(), end - self.now()))
             # An event stream that ends at once must not make a busy loop of this one.
             self.sleep(max(0.0, min(_PAUSE - (self.now() - began), end - self.now())))
         raise self._too_late(timeout)
@@ -178,8 +204,10 @@ class _Watcher:
         if seen.stage is Stage.BUILD_ERROR:
             log = read_log(self.hub, self.space, "build")
             why = cause(log) or seen.error
+            if not log and not seen.error:
+                return BuildError(_NO_WORD, where=where, hint="Deploy again: the Hub then builds it anew")
             return BuildError(
-                f"The build failed: {why or 'the Hub gives no reason, and the log is empty'}",
+                f"The build failed: {why or 'the Hub gives no reason'}",
                 where=where,
                 details=_more(log, why),
                 hint=f"Read all of it with `spacehand logs {self.space} --build`",
@@ -196,6 +224,9 @@ class _Watcher:
 
     def _app_ended(self, seen: SpaceRuntime, where: str) -> UnhealthyError:
         told = seen.error
+        for words, (what, hint) in _OF_THE_HUB.items():
+            if told and told.startswith(words):
+                return UnhealthyError(f"{what}: {told}", where=where, hint=hint)
         log = read_log(self.hub, self.space, "run") or (told or "").splitlines()
         if told and "\n" in told:  # a whole traceback
             told = cause(told.splitlines())

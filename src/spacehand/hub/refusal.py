@@ -14,6 +14,7 @@ from spacehand.errors import (
     HubUnreachableError,
     NotFoundError,
     PaymentError,
+    QuotaError,
     SpacehandError,
 )
 from spacehand.hub.retry import CurableError
@@ -104,10 +105,10 @@ def _no_right(status: int, message: str, where: str, endpoint: str) -> AuthError
     )
 
 
-def _quota(message: str, headers: Mapping[str, str], where: str) -> PaymentError:
+def _quota(message: str, headers: Mapping[str, str], where: str) -> QuotaError:
     pause = asked_pause(headers)
     when = f"Try again in {pause:.0f} s" if pause is not None else "Try again in five minutes"
-    return PaymentError(f"The Hub's rate limit or a quota is used up: {message}", where=where, hint=when)
+    return QuotaError(f"The Hub's rate limit or a quota is used up: {message}", where=where, hint=when)
 
 
 def _token_hint(endpoint: str) -> str:

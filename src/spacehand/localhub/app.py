@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Route
 from spacehand.localhub.accounts.routes import routes as accounts
 from spacehand.localhub.commits.routes import routes as commits
 from spacehand.localhub.errors import HubError
+from spacehand.localhub.faults.routes import routes as faults
 from spacehand.localhub.files.routes import routes as files
 from spacehand.localhub.git.routes import routes as git
 from spacehand.localhub.lfs.routes import routes as lfs
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 TABLE: list[BaseRoute] = [
     *accounts,
     *metadata,
+    *faults,
     *spaces,
     *repos,
     *refs,
@@ -101,13 +103,19 @@ class Front:
         scope["path"] = raw.partition(b"?")[0].decode("latin-1")
         answer = _Answer(send, request_id(headers), self._streams)
         try:
-            await (self._app if host in self._hub.hosts else _misdirected(host))(scope, receive, answer)
+            await self._answering(host, scope["path"])(scope, receive, answer)
         except asyncio.CancelledError:
             if not answer.is_stream:
                 raise
             await send({"type": "http.response.body", "body": b""})
         finally:
             answer.end()
+
+    def _answering(self, host: str, path: str) -> ASGIApp:
+        if host not in self._hub.hosts:
+            return _misdirected(host)
+        error = self._hub.faults.refusal(path)
+        return self._app if error is None else refusal(error)
 
     def end_streams(self) -> None:
         """End the answers that follow logs and events, which no client ends by itself."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from spacehand.errors import ConflictError
 from spacehand.localhub.accounts import store as accounts_store
 from spacehand.localhub.accounts.store import Accounts
+from spacehand.localhub.faults.store import Faults
 from spacehand.localhub.git.upkeep import Upkeep, keep_what_is_acknowledged, sweep
 from spacehand.localhub.repos import store as repos_store
 from spacehand.localhub.repos.store import Repo, Repos
@@ -53,6 +54,7 @@ class LocalHub:
     any_python: bool = False  # build a Space with the newest interpreter when its own is not there
     unsafe_builds: bool = False  # without a sandbox, build packages from source all the same
     hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "[::1]"})  # names the Hub answers to
+    faults: Faults = field(default_factory=Faults)
     started: float = field(default_factory=time.time)
     pushed: list[Pushed] = field(default_factory=list)  # called from any thread, once a change is durable
     runner: Runner = field(init=False)

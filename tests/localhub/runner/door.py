@@ -17,6 +17,7 @@ from aiohttp import web
 from spacehand.ids import RepoId, RepoKind, Visibility
 from spacehand.localhub.accounts import store as accounts_store
 from spacehand.localhub.accounts.store import Accounts
+from spacehand.localhub.faults.store import Faults
 from spacehand.localhub.repos import store as repos_store
 from spacehand.localhub.repos.store import Repo, Repos
 from spacehand.localhub.runner.address import SocketAddress
@@ -120,6 +121,7 @@ def open_hub(folder: Path) -> Any:
         repos=Repos(database, place, None),  # type: ignore[arg-type]
         spaces=Spaces(database, keys),
         runner=CountingRunner(),
+        faults=Faults(),
         endpoint="http://127.0.0.1:7870",
         token=place.token_file.read_text().strip(),
     )

@@ -151,6 +151,7 @@ def _space(request: Request) -> tuple[Repo, dict[str, Any]]:
         "sdk": hub.runner.describe(repo)["sdk"],
         "fidelity": own.get("fidelity"),
         "differences": own.get("differences", []),
+        "faults": own.get("faults", []),
         "serving": own.get("serving") or runtime.get("sha"),
         "colors": _colors(card),
         "app_url": hub.gateway.app_url(repo),

@@ -48,6 +48,8 @@ async def create(request: Request) -> Response:
     _require_namespace(request, kind, repo_id)
     visibility = _visibility(body, kind) or Visibility.PUBLIC
     sdk = _sdk(body) if kind is RepoKind.SPACE else None
+    if sdk not in (None, "static"):
+        local_hub(request).faults.refuse_payment(str(repo_id))
     make = partial(
         local_hub(request).repos.create,
         kind,

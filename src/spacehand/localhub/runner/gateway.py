@@ -17,6 +17,7 @@ from starlette.datastructures import Headers
 
 from spacehand.ids import RepoKind, Visibility
 from spacehand.localhub.errors import HubError
+from spacehand.localhub.faults.kind import FaultKind
 from spacehand.localhub.runner.address import Address, FolderAddress
 from spacehand.localhub.runner.entrance import HUB_COOKIES, Entrance, is_local_name
 from spacehand.localhub.runner.forwarding import (
@@ -207,6 +208,9 @@ class Gateway:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, repo: Repo, door: _Door) -> None:
         tried: _Replica | None = None
+        if door.replica is not None and self._hub.faults.take(FaultKind.DEAD_PORT, str(repo.id)):
+            await self._standstill(repo, unreachable=True)(scope, receive, send)
+            return
         while True:
             replica = door.replica or await self._woken(repo, door)
             if replica is None or replica is tried:

@@ -32,6 +32,7 @@ from spacehand.localhub.runner.images.builder import Materials
 from spacehand.localhub.runner.interpreter import Choice, choose, current
 from spacehand.localhub.runner.outlet import Outlet
 from spacehand.localhub.runner.plan import PACKAGES, PRE_REQUIREMENTS, README, REQUIREMENTS, BuildPlan, plan
+from spacehand.localhub.runner.rehearsal import before_build, before_start
 from spacehand.localhub.runner.replica import Replica, static_replica
 from spacehand.localhub.spaces import hardware
 from spacehand.stage import Stage
@@ -102,6 +103,7 @@ class Launcher:
             BuildFailedError: the requirements cannot be had.
         """
         build = await asyncio.to_thread(self._plan, repo, sha)
+        await before_build(self.hub.faults, str(repo.id))
         if build.recipe is not None:
             return build, await self._build_image(repo, build, log, factory=factory)
         async with self.builds:
@@ -114,6 +116,9 @@ class Launcher:
         Raises:
             CannotBuildError: the settings contradict each other.
         """
+        if build.card.sdk is not Sdk.STATIC:
+            settings = await asyncio.to_thread(self.hub.spaces.public_settings, repo)
+            await before_start(self.hub.faults, str(repo.id), settings.hardware)
         both = await asyncio.to_thread(self.hub.spaces.collisions, repo)
         if both:
             raise CannotBuildError(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from spacehand.ids import RepoKind
 from spacehand.localhub.errors import HubError
+from spacehand.localhub.faults.kind import FaultKind
 from spacehand.localhub.runner import wire
 from spacehand.localhub.runner.builder import Builder
 from spacehand.localhub.runner.card import CannotBuildError, SpaceCard
@@ -96,6 +97,9 @@ class Runner:
 
     async def restart(self, repo: Repo, *, factory: bool = False) -> None:
         """Start the app anew, waking or resuming it; *factory* also builds it anew, without its layer."""
+        paused = self._space(repo).state.stage is Stage.PAUSED
+        if paused and self._hub.faults.take(FaultKind.STALE_PAUSED, str(repo.id)):
+            return
         await asyncio.to_thread(self._hub.spaces.set_paused, repo, paused=False)
         space = self._space(repo)
         head = await asyncio.to_thread(self._head, repo)
@@ -154,6 +158,7 @@ class Runner:
             host=self._hub.gateway.browser_url(repo).partition("://")[2],
             gc_timeout=gc_timeout(settings),
             differences=[*state.differences, *self._hub.gateway.differences(repo)],
+            faults=[fault.says() for fault in self._hub.faults.on(str(repo.id))],
         )
 
     def describe(self, repo: Repo) -> dict[str, Any]:
@@ -218,6 +223,11 @@ class Runner:
                 }
             before, at = found, now
             await asyncio.sleep(self._crew.pace.between_measures)
+
+    def look_anew(self) -> None:
+        """Show everybody who follows a Space what has changed around it."""
+        for space in list(self._spaces.values()):
+            space.changed.ring()
 
     # Life of the Hub
 

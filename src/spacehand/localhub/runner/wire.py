@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 
 def runtime(
-    state: RunState, settings: RunSettings, *, host: str, gc_timeout: int | None, differences: Sequence[str]
+    state: RunState,
+    settings: RunSettings,
+    *,
+    host: str,
+    gc_timeout: int | None,
+    differences: Sequence[str],
+    faults: Sequence[str] = (),
 ) -> dict[str, Any]:
     """
     Return the runtime; the key ``spacehand`` holds what only this Hub knows.
@@ -33,6 +39,7 @@ def runtime(
         "spacehand": {
             "fidelity": state.fidelity,
             "differences": list(differences),
+            "faults": list(faults),  # that are rehearsed on purpose
             "serving": state.serving,
             "wanted": state.sha,
             "since": state.since,

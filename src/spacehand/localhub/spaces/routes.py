@@ -127,10 +127,10 @@ async def _secrets_changed(request: Request, repo: Repo) -> Response:
 async def request_hardware(request: Request) -> Response:
     """Ask for a flavour; whichever it is, the app restarts on this machine."""
     repo, body = await _running_kind(request, "request hardware for"), await json_body(request)
-    spaces = local_hub(request).spaces
-    await run_in_threadpool(
-        spaces.request_hardware, repo, text_field(body, "flavor"), body.get("sleepTimeSeconds")
-    )
+    spaces, flavor = local_hub(request).spaces, text_field(body, "flavor")
+    if (asked := hardware.find(flavor)) is not None and asked.micro_usd_per_minute:
+        local_hub(request).faults.refuse_payment(str(repo.id))
+    await run_in_threadpool(spaces.request_hardware, repo, flavor, body.get("sleepTimeSeconds"))
     await local_hub(request).runner.settings_changed(repo, rebuild=False)
     return await _runtime(request, repo)
 

@@ -67,6 +67,12 @@ function liveStage(head) {
       app.querySelector("[data-reason]").textContent = runtime.errorMessage || "";
       app.querySelector("[data-next]").textContent = NEXT[stage] || "";
     }
+    const rehearsal = document.querySelector("[data-rehearsal]");
+    const faults = (runtime.spacehand && runtime.spacehand.faults) || [];
+    rehearsal.hidden = !faults.length;
+    rehearsal.querySelector("ul").replaceChildren(...faults.map((fault) => {
+      return Object.assign(document.createElement("li"), { textContent: fault });
+    }));
     const code = document.querySelector("[data-serving-sha]");
     if (code) code.textContent = serving ? serving.slice(0, 7) : "none";
     if (frame) showApp(serving);

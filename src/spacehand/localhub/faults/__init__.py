@@ -1,0 +1,1 @@
+"""Rehearsals: the Hub fails on request, in the ways and words in which huggingface.co does."""

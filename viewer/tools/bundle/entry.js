@@ -1,0 +1,2 @@
+// What the viewer uses of NiiVue; esbuild leaves the rest out where it can.
+export { Niivue } from "@niivue/niivue";
