@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import tempfile
 import threading
 import time
@@ -25,13 +24,12 @@ _MANY = 20_000
 
 
 def run(rounds: int = ROUNDS, size: int = SIZE) -> list[Figure]:
-    """Measure hits in memory and on disk, a write, the growth of memory, a trace, and eight threads."""
+    """Measure hits in memory and on disk, a write, the growth of memory, and eight threads."""
     with tempfile.TemporaryDirectory(prefix="spacehand-bench-") as folder:
         return [
             _small_hit(rounds),
             *_disk(rounds, size, Path(folder)),
             _growth(),
-            _trace(),
             _threads(),
         ]
 
@@ -126,25 +124,6 @@ def _grown() -> Iterator[list[float]]:
     before = process.memory_info().rss
     yield grown
     grown.append((process.memory_info().rss - before) / 1e6)
-
-
-def _trace() -> Figure:
-    """
-    Count the hits of a stated trace: 2,000 requests for 300 analyses of 500 kB by Zipf's law, room for 40.
-
-    The peer is an LRU by count with the same room: ours measures bytes and keeps notes, for the same rate.
-    """
-    chooser = random.Random(0)  # noqa: S311
-    asked = chooser.choices(range(300), [1 / (rank + 1) for rank in range(300)], k=2000)
-    cache = Cache(max_bytes=40 * 501_000)
-    for analysis in asked:
-        cache.get_or_compute(str(analysis), lambda: bytes(500_000))
-    counted = lru_cache(maxsize=40)(lambda _analysis: None)
-    for analysis in asked:
-        counted(analysis)
-    info = counted.cache_info()
-    ours, peer = (1 - cache.get_stats()["hit_rate"]) * 100, info.misses / len(asked) * 100
-    return Figure("Misses of a Zipf trace", "lru_cache of 40", [ours], [peer], goal=1.02, unit="%")
 
 
 def _threads() -> Figure:

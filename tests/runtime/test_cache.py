@@ -1,6 +1,8 @@
 """The cache in one process: whose result it is, how long it holds, how much it takes."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -200,6 +202,45 @@ def test_the_least_used_goes_first():
     stats = cache.get_stats()
     assert stats["bytes"] <= 35_000
     assert stats["evictions"] >= 1
+
+
+GROWTH = """
+import os, sys
+import numpy
+from spacehand_runtime import Cache
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+def made(number):
+    return numpy.full(2_500_000, number, "f8")
+
+made(0).sum()
+before = resident()
+cache = Cache("200MB", directory=sys.argv[1] if len(sys.argv) > 1 else None)
+most = 0
+for number in range(50):
+    assert cache.get_or_compute(str(number), lambda: made(number)).sum() == number * 2_500_000
+    most = max(most, resident() - before)
+print(resident() - before, most, cache.get_stats()["items"])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tier", ["memory", "disk"])
+def test_memory_grows_by_its_bound_and_little_more(tmp_path, tier):
+    """
+    Fifty results of 20 MB at a bound of 200 MB leave less than 220 MB, and most of the bound is used.
+    """
+    pytest.importorskip("numpy")
+    command = [sys.executable, "-c", GROWTH, *([str(tmp_path)] if tier == "disk" else [])]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    grown, most, items = map(float, done.stdout.split())
+    assert grown <= 220
+    assert most <= 245  # while the next result is there beside what is kept
+    assert items == 9
 
 
 def test_a_result_too_large_is_given_but_not_kept():

@@ -387,6 +387,23 @@ def test_a_full_disk_costs_the_entry_not_the_answer(tmp_path, monkeypatch, caplo
     assert leftovers(tmp_path) == []
 
 
+def test_a_result_of_many_parts_is_written_whole(tmp_path, monkeypatch):
+    """
+    The system may take fewer bytes at once than it is given, and no more than so many parts.
+    """
+    system = _disk.os.writev
+
+    def takes_little(file, views):
+        return system(file, [views[0][:3000]] if views[0].nbytes > 3000 else views[:3])
+
+    monkeypatch.setattr(_disk.os, "writev", takes_little)
+    value = [bytes([number % 256]) * (number * 7) for number in range(1500)]
+    Cache(directory=tmp_path).get_or_compute("key", lambda: value)
+    monkeypatch.undo()
+
+    assert Cache(directory=tmp_path).get_or_compute("key", list) == value
+
+
 def test_a_failure_elsewhere_is_not_kept(tmp_path):
     """
     Only those who waited for it are told; the next one computes.

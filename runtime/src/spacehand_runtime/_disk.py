@@ -16,7 +16,9 @@ import struct
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ _MAGIC = b"spacehd1"
 _ALIGN = 64  # bytes; where arrays like to begin
 _USED = 60.0  # seconds between two notes that a file was used
 _ZEROS = bytes(_ALIGN)
+_AT_ONCE = 512  # pieces; Linux and macOS take 1024
 # ValueError: empty, or no JSON. ImportError: its library is gone. None of them is a result, for us.
 _DAMAGE = (
     CorruptError,
@@ -107,8 +110,7 @@ class Disk:
         descriptor, temporary = self._begin()
         try:
             with os.fdopen(descriptor, "r+b", buffering=0) as file:
-                for piece in pieces:
-                    _write_all(file, piece)
+                _write_all(file, pieces)
                 # The system's own time stamp may be that of the file before, and so may the inode.
                 os.utime(file.fileno(), ns=(time.time_ns(), time.time_ns()))
                 temporary.replace(target)
@@ -227,10 +229,15 @@ def _pieces(name: Name, encoded: Encoded, entry: Entry, *, compress: bool) -> It
     yield from body
 
 
-def _write_all(file: Any, piece: bytes | memoryview) -> None:
-    view = memoryview(piece)
-    while view.nbytes:
-        view = view[file.write(view) :]
+def _write_all(file: Any, pieces: Iterable[bytes | memoryview]) -> None:
+    """Write *pieces* with as few calls as can be: a file that grows bit by bit costs half as much more."""
+    views = deque(memoryview(piece).cast("B") for piece in pieces if len(piece))
+    while views:
+        written = os.writev(file.fileno(), list(islice(views, _AT_ONCE)))
+        while views and written >= views[0].nbytes:
+            written -= views.popleft().nbytes
+        if written:
+            views[0] = views[0][written:]
 
 
 def _content(file: Any, size: int) -> memoryview:
