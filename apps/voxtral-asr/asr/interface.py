@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,17 @@ import gradio as gr
 from fastapi import Response
 from fastapi.routing import APIRoute
 
-from asr import audio, facts, languages, transcript
+from asr import audio, facts, feedback, languages, live_page, transcript
 from asr.errors import AppError, SettingsError
 from asr.service import Service
 from asr.settings import Settings
+from asr.visitors import Unjudged, client
 
 _STYLE = Path(__file__).with_name("style.css")
 _FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Noto Sans", "sans-serif"]
+_KEPT = (600, 3600)  # seconds: how often old recordings are looked for, and when one is old
+# A screen reader reads a transcript out when it comes; what is inside says whether it is still growing.
+_SPOKEN = "() => document.getElementById('transcript').setAttribute('aria-live', 'polite')"
 _MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "DejaVu Sans Mono", "monospace"]
 
 
@@ -33,63 +37,79 @@ def launch(demo: gr.Blocks, service: Service) -> None:
     demo.queue(default_concurrency_limit=4).launch(
         theme=_theme(),
         css=_STYLE.read_text(encoding="utf-8"),
-        app_kwargs={"routes": [_metrics_route(service)]},
+        head=live_page.head(),
+        app_kwargs={"routes": [_metrics_route(service), *live_page.routes(service)]},
         show_error=True,
         ssr_mode=False,
         footer_links=["api"],
+        mcp_server=importlib.util.find_spec("mcp") is not None,  # comes with Gradio on a Space
     )
 
 
 def page(service: Service) -> gr.Blocks:
     """Return the page of *service*."""
     settings = service.settings
-    with gr.Blocks(title=settings.title, analytics_enabled=False) as blocks:
+    with gr.Blocks(title=settings.title, analytics_enabled=False, delete_cache=_KEPT) as blocks:
         gr.HTML(facts.heading(settings))
         status = gr.HTML(facts.status(service))
         with gr.Row(equal_height=False, elem_classes="asr-main"):
-            with gr.Column(scale=5, min_width=320):
-                recording = gr.Audio(
-                    sources=["upload", "microphone"],
-                    type="filepath",
-                    label="Recording",
-                    elem_id="recording",
-                    buttons=["download"],
-                )
-                language = gr.Dropdown(
-                    languages.choices(),
-                    value=languages.DETECT,
-                    label="Language",
-                    elem_id="language",
-                    allow_custom_value=True,  # a program may say `en-US`, and gets our own message for `xx`
-                )
-                button = gr.Button("Transcribe", variant="primary", size="lg", elem_id="transcribe")
-                if settings.examples:
-                    _examples(settings, recording, language)
-            with gr.Column(scale=6, min_width=320):
+            with gr.Column(scale=5, min_width=300):
+                asked, live, buttons = _asking(settings)
+            with gr.Column(scale=6, min_width=300):
                 text = gr.HTML(transcript.EMPTY, elem_id="transcript")
+                thumbs = feedback.thumbs()
                 with gr.Accordion("Words and times", open=False):
                     words = gr.HTML("<p>There is no transcript yet.</p>")
                 with gr.Accordion("Answer as JSON", open=False):
                     answer = gr.JSON(show_label=False, elem_id="answer")
         served = gr.HTML(facts.served(service))
         timer = gr.Timer(1.0)
-        _connect(
-            service, blocks, timer, (recording, language, button), (answer, text, words), (status, served)
-        )
+        unjudged = Unjudged()
+        for answered in (
+            _connect(service, asked, answer, text),
+            live_page.connect(service, buttons, asked[1], answer),
+        ):
+            drawn = answered.success(
+                _drawn, answer, [text, words], api_visibility="private", show_progress="hidden"
+            )
+            feedback.offer(drawn, thumbs, unjudged)
+        feedback.connect(service, thumbs, unjudged)
+        _keep_up_to_date(service, blocks, timer, (status, served, asked[1], live))
+        _count_visits(service, blocks, unjudged)
     return blocks
 
 
+def _asking(
+    settings: Settings,
+) -> tuple[tuple[gr.Audio, gr.Dropdown, gr.Button], gr.Tab, tuple[gr.Button, gr.Button]]:
+    language = gr.Dropdown(
+        languages.choices(),
+        value=languages.DETECT,
+        label="Language",
+        elem_id="language",
+        allow_custom_value=True,  # a program may say `en-US`, and gets our own message for `xx`
+    )
+    with gr.Tabs():
+        with gr.Tab("Recording", id="recording"):
+            recording = gr.Audio(
+                sources=["upload", "microphone"],
+                type="filepath",
+                label="Recording",
+                elem_id="recording",
+                buttons=["download"],
+            )
+            button = gr.Button("Transcribe", variant="primary", size="lg", elem_id="transcribe")
+            if settings.examples:
+                _examples(settings, recording, language)
+        live, speak, stopped = live_page.tab()
+    return (recording, language, button), live, (speak, stopped)
+
+
 def _connect(
-    service: Service,
-    blocks: gr.Blocks,
-    timer: gr.Timer,
-    asked: tuple[gr.Audio, gr.Dropdown, gr.Button],
-    shown: tuple[gr.JSON, gr.HTML, gr.HTML],
-    about: tuple[gr.HTML, gr.HTML],
-) -> None:
+    service: Service, asked: tuple[gr.Audio, gr.Dropdown, gr.Button], answer: gr.JSON, text: gr.HTML
+) -> Any:
     recording, language, button = asked
-    answer, text, words = shown
-    done = button.click(
+    return button.click(
         _transcriber(service),
         [recording, language],
         answer,
@@ -98,28 +118,41 @@ def _connect(
         concurrency_limit=1,  # one model: a second request would only slow the first
         show_progress_on=text,
     )
-    done.success(_drawn, answer, [text, words], api_visibility="private", show_progress="hidden")
-    gr.on(
-        [blocks.load, timer.tick],
-        _looker(service),
-        None,
-        [*about, language, timer],
-        api_visibility="private",
-        queue=False,
-        show_progress="hidden",
-    )
-    _count_visits(service, blocks)
 
 
 def _transcriber(service: Service) -> Callable[..., dict[str, Any]]:
     def transcribe(audio: str | None, language: str | None, request: gr.Request) -> dict[str, Any]:
+        """
+        Transcribe speech; every word comes with its times in seconds and the model's confidence, 0 to 1.
+
+        Args:
+            audio: the recording, as an address or a path; any usual audio or video format
+            language: a code such as `en`, or `auto` to detect it
+        """
         try:
-            return service.transcribe(audio, language, _client(request))
+            return service.transcribe(audio, language, client(request))
         except AppError as error:
             # An expected refusal: the visitor reads it, the log needs no traceback.
             raise gr.Error(str(error), title="Not transcribed", print_exception=False) from error
 
     return transcribe
+
+
+def _keep_up_to_date(
+    service: Service,
+    blocks: gr.Blocks,
+    timer: gr.Timer,
+    shown: tuple[gr.HTML, gr.HTML, gr.Dropdown, gr.Tab],
+) -> None:
+    gr.on(
+        [blocks.load, timer.tick],
+        _looker(service),
+        None,
+        [*shown, timer],
+        api_visibility="private",
+        queue=False,
+        show_progress="hidden",
+    )
 
 
 def _drawn(answer: dict[str, Any]) -> tuple[str, str]:
@@ -134,7 +167,8 @@ def _looker(service: Service) -> Callable[[], tuple[Any, ...]]:
         if service.model:
             menu = _menu(service.model.engine.languages)
         ticking = gr.Timer(active=not service.is_settled)
-        return facts.status(service), facts.served(service), menu, ticking
+        live = gr.Tab(visible=service.is_live)
+        return facts.status(service), facts.served(service), menu, live, ticking
 
     return look
 
@@ -149,22 +183,17 @@ def _menu(known: Sequence[str]) -> gr.Dropdown:
     )
 
 
-def _count_visits(service: Service, blocks: gr.Blocks) -> None:
+def _count_visits(service: Service, blocks: gr.Blocks, unjudged: Unjudged) -> None:
     def began(request: gr.Request) -> None:
         service.metrics.session_began(str(request.session_hash))
 
     def ended(request: gr.Request) -> None:
-        service.metrics.session_ended(str(request.session_hash))
+        session = str(request.session_hash)
+        service.metrics.session_ended(session)
+        unjudged.left(session)
 
-    blocks.load(began, None, None, api_visibility="private", queue=False, show_progress="hidden")
+    blocks.load(began, None, None, api_visibility="private", queue=False, show_progress="hidden", js=_SPOKEN)
     blocks.unload(ended)
-
-
-def _client(request: gr.Request) -> str:
-    """Return who asks: behind the Hub's gateway the last forwarded address is the one it saw itself."""
-    forwarded = request.headers.get("x-forwarded-for", "") if os.environ.get("SYSTEM") == "spaces" else ""
-    direct = request.client.host if request.client else "unknown"
-    return forwarded.rpartition(",")[2].strip() or direct
 
 
 def _examples(settings: Settings, recording: gr.Audio, language: gr.Dropdown) -> None:
@@ -180,10 +209,12 @@ def _examples(settings: Settings, recording: gr.Audio, language: gr.Dropdown) ->
 
 def _service() -> Service:
     try:
-        return Service(Settings.read(), read_audio=audio.read)
+        return Service(Settings.read(), read_audio=audio.read, reader=audio.PieceReader)
     except SettingsError as error:
         # The page still comes up and says what is wrong; a crash would only show a log to the owner.
-        service = Service(Settings(model_id="Speech to text"), read_audio=audio.read)
+        service = Service(
+            Settings(model_id="Speech to text"), read_audio=audio.read, reader=audio.PieceReader
+        )
         service.refuse(str(error))
         return service
 

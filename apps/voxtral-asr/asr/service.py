@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from asr import engines, languages, weights
-from asr.engines import SAMPLE_RATE, Engine, Heard, Word
+from asr.engines import SAMPLE_RATE, Engine, Heard, LiveEngine, Word
 from asr.errors import AppError, AudioError, TooManyError, TooSlowError, WeightsError
+from asr.live import Live, Reader
 from asr.settings import Settings
 from asr.weights import Weights
 from spacehand_runtime import Metrics, RateLimit
@@ -42,6 +43,7 @@ class Service:
         settings: Settings,
         *,
         read_audio: Callable[[str, float], Any],
+        reader: Reader,
         fetch: Callable[[Settings], Weights] = weights.fetch,
         load: Callable[[Weights, Settings], Engine] = engines.load,
         now: Callable[[], float] = time.monotonic,
@@ -53,6 +55,7 @@ class Service:
         self._read_audio = read_audio
         self._fetch, self._load, self._now = fetch, load, now
         self._limit = RateLimit.parse(settings.rate_limit, now=now)
+        self.live = Live(settings.live_speakers, settings.max_seconds, reader, now=now)
         self._settled = threading.Event()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="transcribe")
 
@@ -87,11 +90,46 @@ class Service:
                 raise AudioError("There is no recording yet: record something, or choose a file")
             audio = self._read_audio(path, self.settings.max_seconds)
             code = languages.spoken(language, model.engine.languages)
-            began = self._now()
-            heard = self._within_time(model.engine, audio, code)
-            if not heard.words:
-                raise AudioError("No speech was found in the recording")
-            return _answer(model, heard, self._now() - began, len(audio) / SAMPLE_RATE)
+            return self._answered(model, audio, code)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether text can be read while somebody speaks."""
+        return (
+            self.settings.live_speakers > 0
+            and self.model is not None
+            and isinstance(self.model.engine, LiveEngine)
+        )
+
+    def listen(self, language: str | None, rate: int, client: str) -> str:
+        """
+        Return the name of a new talk, whose words appear while it goes on.
+
+        Raises:
+            AppError: this cannot be done now, or not with this model; the message says why.
+        """
+        self._count(client)
+        if not self.is_settled:
+            raise WeightsError("The model is still being loaded; try again soon")
+        model = self._ready()
+        if not isinstance(model.engine, LiveEngine) or self.settings.live_speakers < 1:
+            raise AudioError("This Space does not write along; record first, and transcribe then")
+        return self.live.begin(languages.spoken(language, model.engine.languages), rate, model.engine)
+
+    def conclude(self, name: str) -> dict[str, Any]:
+        """
+        Return the answer for all of the talk *name*, as if it had been a file, and forget the talk.
+
+        Raises:
+            AppError: nothing was said, or it cannot be understood in time.
+        """
+        with self.metrics.request():
+            talk = self.live.talk(name)
+            self.live.forget(name)
+            sound = talk.sound()
+            if len(sound) < SAMPLE_RATE // 10:
+                raise AudioError("Nothing was recorded: is the microphone on?")
+            return self._answered(self._ready(), sound, talk.language)
 
     def _prepare(self) -> None:
         try:
@@ -120,6 +158,13 @@ class Service:
         if self.model is None:
             raise WeightsError(self.failure or "The model could not be loaded")
         return self.model
+
+    def _answered(self, model: Model, audio: Any, language: str | None) -> dict[str, Any]:
+        began = self._now()
+        heard = self._within_time(model.engine, audio, language)
+        if not heard.words:
+            raise AudioError("No speech was found in the recording")
+        return _answer(model, heard, self._now() - began, len(audio) / SAMPLE_RATE)
 
     def _within_time(self, engine: Engine, audio: Any, language: str | None) -> Heard:
         late = threading.Event()

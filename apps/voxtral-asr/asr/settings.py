@@ -50,6 +50,7 @@ class Settings:
     max_seconds: float = 300.0  # of audio
     timeout: float = 120.0  # seconds one transcription may take
     rate_limit: str = "20/min"  # for each client
+    live_speakers: int = 2  # who may speak at once in live mode; 0: there is none
     examples: tuple[Example, ...] = DEFAULT_EXAMPLES
     brand_title: str | None = None
     brand_description: str | None = None
@@ -87,8 +88,9 @@ class Settings:
             dtype=dtype,
             token=value.get("HF_TOKEN"),
             max_seconds=_seconds(value, "MAX_SECONDS", cls.max_seconds),
-            timeout=_seconds(value, "TIMEOUT_SECONDS", cls.timeout),
+            timeout=_seconds(value, "TIMEOUT" if "TIMEOUT" in value else "TIMEOUT_SECONDS", cls.timeout),
             rate_limit=rate,
+            live_speakers=_count(value, "LIVE_SPEAKERS", cls.live_speakers),
             examples=_examples(value),
             brand_title=value.get("BRAND_TITLE"),
             brand_description=value.get("BRAND_DESCRIPTION"),
@@ -109,6 +111,13 @@ def _seconds(value: Mapping[str, str], name: str, default: float) -> float:
     if not 0 < number < 86400:
         raise SettingsError(f"`{name}` must be between 0 and 86400 seconds")
     return number
+
+
+def _count(value: Mapping[str, str], name: str, default: int) -> int:
+    text = value.get(name, str(default))
+    if not text.isdecimal() or int(text) > 100:
+        raise SettingsError(f"`{name}` must be a whole number from 0 to 100")
+    return int(text)
 
 
 def _examples(value: Mapping[str, str]) -> tuple[Example, ...]:

@@ -40,6 +40,22 @@ def panel(answer: Mapping[str, Any]) -> str:
 """
 
 
+def growing(kept: str, still_open: str) -> str:
+    """Return the HTML for what was said so far: *kept* stays, *still_open* may yet change."""
+    text = f'{escape(kept)} <span class="asr-open">{escape(still_open)}</span>' if kept or still_open else ""
+    return f"""
+<section class="asr-panel asr-growing" aria-label="Transcript, growing" aria-live="off">
+  <p class="asr-note"><span class="asr-dot asr-pulse" aria-hidden="true"></span> Listening</p>
+  <p class="asr-text">{text or "&hellip;"}</p>
+</section>
+"""
+
+
+def refused(why: str) -> str:
+    """Return the HTML that says *why* there is no transcript."""
+    return f'<section class="asr-panel asr-failed" role="alert"><p>{escape(why)}</p></section>'
+
+
 def rows(answer: Mapping[str, Any]) -> str:
     """Return the HTML table of words with times and confidence."""
     lines = "".join(

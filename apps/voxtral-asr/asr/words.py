@@ -11,6 +11,7 @@ from asr.engines import Word
 # Thai, Lao, Burmese, Chinese and Japanese are written without spaces: every character is a word there.
 _SPACELESS = r"\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff"
 _WORD = re.compile(rf"[{_SPACELESS}]|[^\s{_SPACELESS}]+")
+_SPACELESS_LETTER = re.compile(f"[{_SPACELESS}]")
 _UNFINISHED = "\N{REPLACEMENT CHARACTER}"  # a decoder's word for the first half of a character
 
 
@@ -41,6 +42,11 @@ def spoken(
         sure = math.exp(sum(of_word) / len(of_word))
         words.append(Word(match[0], round(first, 2), round(last, 2), round(min(1.0, sure), 4)))
     return text, tuple(words)
+
+
+def is_spaceless(letter: str) -> bool:
+    """Whether *letter* belongs to a script that is written without spaces."""
+    return _SPACELESS_LETTER.match(letter) is not None
 
 
 def _ends(tokens: Sequence[int], text: str, decode: Callable[[Sequence[int]], str]) -> list[int]:

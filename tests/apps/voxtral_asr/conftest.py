@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 APP = Path(__file__).parents[3] / "apps" / "voxtral-asr"
@@ -52,6 +53,7 @@ def service():
         made = Service(
             Settings(model_id="ada/tiny", **settings),
             read_audio=lambda path, limit: [0.0] * 32_000,
+            reader=lambda rate: lambda sound: np.frombuffer(sound, "<i2"),
             fetch=fetch or (lambda settings: WEIGHTS),
             load=load or (lambda weights, settings: engine or FakeEngine()),
             **extra,

@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from asr.errors import WeightsError
 from asr.settings import Settings
@@ -49,6 +49,19 @@ class Engine(Protocol):
         Return what is said in *audio* (mono float32 at :data:`SAMPLE_RATE`); without *language*, detect it.
 
         *stop* is asked now and then, and when it says so the work ends with what was understood so far.
+        """
+        ...
+
+
+@runtime_checkable
+class LiveEngine(Protocol):
+    """An engine that is fast enough to hear the last seconds again and again while somebody speaks."""
+
+    def glimpse(self, audio: Any, language: str | None, start: float) -> Sequence[Word] | None:
+        """
+        Return the words of *audio*, a few seconds that began at *start*, without weighing alternatives.
+
+        No words: nobody speaks. None: somebody does, and it was not understood.
         """
         ...
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from faster_whisper import WhisperModel
 from faster_whisper.vad import get_speech_timestamps
 
-from asr.engines import Heard, Word
+from asr.engines import SAMPLE_RATE, Heard, Word
 from asr.errors import WeightsError
 from asr.settings import Settings
 from asr.weights import Weights
@@ -27,6 +30,13 @@ _EMBEDDINGS = "decoder/embeddings/weight"
 _ENCODER_LAYER = re.compile(r"encoder/layer_(\d+)/")
 _WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})  # every part is a word there
 _SIZES = {384: "tiny", 512: "base", 768: "small", 1024: "medium", 1280: "large"}
+_FRAMES_PER_SECOND = 100
+_LEAST_HEARD = 5.0  # seconds of a short window; with less, words are made up
+_ROOM = 1.5  # seconds of silence after what was said, by which the model knows that it ended
+# Nobody says more than about six words in a second; a model that goes on has lost its way.
+_TOKENS_PER_SECOND = 15
+_TOKENS_AT_LEAST = 12
+_REPETITIVE = 2.4  # how many times shorter a text can be written; OpenAI's Whisper gives up there, too
 _LAYERS = {384: 4, 512: 6, 768: 12, 1024: 24, 1280: 32}
 
 
@@ -40,7 +50,7 @@ def load(weights: Weights, settings: Settings) -> Whisper:
     if settings.quantization == "nf4":
         raise WeightsError("MODEL_QUANTIZATION=nf4 needs a transformers model; CTranslate2 runs int8")
     try:
-        model = WhisperModel(
+        model = ShortWhisper(
             str(weights.folder),
             device="cpu",
             compute_type="int8",
@@ -52,10 +62,31 @@ def load(weights: Weights, settings: Settings) -> Whisper:
     return Whisper(model, describe(weights.folder / "model.bin", multilingual=model.model.is_multilingual))
 
 
+class ShortWhisper(WhisperModel):
+    """A Whisper that can be told not to listen to the silence after a short recording."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._frames = threading.local()
+
+    @contextmanager
+    def hearing(self, seconds: float) -> Iterator[None]:
+        """Within, and in this thread, hear only *seconds* of each window: silence costs as much as speech."""
+        self._frames.most = int(seconds * _FRAMES_PER_SECOND)
+        try:
+            yield
+        finally:
+            del self._frames.most
+
+    def encode(self, features: Any) -> Any:
+        most = getattr(self._frames, "most", None)
+        return super().encode(features if most is None else features[..., :most])
+
+
 class Whisper:
     """A Whisper model, with the probability of every word."""
 
-    def __init__(self, whisper: WhisperModel, model: str) -> None:
+    def __init__(self, whisper: ShortWhisper, model: str) -> None:
         self._whisper = whisper
         self.model = model
         self.name = (
@@ -75,16 +106,42 @@ class Whisper:
             vad_filter=True,
             condition_on_previous_text=False,  # a slip in one window must not spoil the next
         )
-        text, words = "", []
+        parts = []
         for segment in segments:
-            for part in segment.words or ():
-                text += part.word
-                words.append(_word(part))
-                if info.language not in _WITHOUT_SPACES and not part.word.startswith(" "):
-                    words[-2:] = [_joined(words[-2:])]
+            parts += segment.words or ()
             if stop():
                 break
-        return Heard(text.strip(), info.language, tuple(words))
+        text = "".join(part.word for part in parts).strip()
+        return Heard(text, info.language, tuple(_words(parts, info)))
+
+    def glimpse(self, audio: Any, language: str | None, start: float) -> Sequence[Word] | None:
+        """Return the words of *audio* without weighing alternatives; None if the model lost its way."""
+        if not get_speech_timestamps(audio):
+            return ()
+        with self._whisper.hearing(max(_LEAST_HEARD, len(audio) / SAMPLE_RATE + _ROOM)):
+            segments, info = self._whisper.transcribe(
+                audio,
+                language=language,
+                beam_size=1,
+                temperature=0.0,
+                word_timestamps=True,
+                condition_on_previous_text=False,
+                max_new_tokens=_TOKENS_AT_LEAST + int(len(audio) / SAMPLE_RATE * _TOKENS_PER_SECOND),
+            )
+            heard = list(segments)
+        if any(segment.compression_ratio > _REPETITIVE for segment in heard):
+            return None  # it writes the same again and again
+        parts = [part for segment in heard for part in segment.words or ()]
+        return [replace(word, start=word.start + start, end=word.end + start) for word in _words(parts, info)]
+
+
+def _words(parts: Sequence[Any], info: Any) -> list[Word]:
+    words: list[Word] = []
+    for part in parts:
+        words.append(_word(part))
+        if info.language not in _WITHOUT_SPACES and not part.word.startswith(" "):
+            words[-2:] = [_joined(words[-2:])]
+    return words
 
 
 def _word(part: Any) -> Word:
