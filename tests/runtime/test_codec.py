@@ -140,13 +140,9 @@ def test_images_come_back_the_same(tmp_path):
                 assert now.convert("RGB").tobytes() == was.convert("RGB").tobytes()
             assert back[4].info["dpi"] == (72, 72)
             back[4].putpixel((0, 0), (255, 255, 255))
-    with pytest.raises(UncacheableError, match="moves"):
-        Cache().get_or_compute("key", lambda: moving(image, base, tmp_path))
-
-
-def moving(image, base, folder):
-    base.save(folder / "moving.gif", save_all=True, append_images=[image.new("RGB", base.size)])
-    return image.open(folder / "moving.gif")
+    base.save(tmp_path / "moving.gif", save_all=True, append_images=[image.new("RGB", base.size)])
+    with image.open(tmp_path / "moving.gif") as moving, pytest.raises(UncacheableError, match="moves"):
+        Cache().get_or_compute("key", lambda: moving)
 
 
 def test_plotly_figures_come_back_the_same(tmp_path):
