@@ -16,7 +16,7 @@ import uvicorn
 
 from spacehand.errors import PortInUseError
 from spacehand.localhub.accounts.store import write_private
-from spacehand.localhub.app import create_app
+from spacehand.localhub.app import create_app, is_stream
 from spacehand.localhub.hub import LocalHub, already_running
 from spacehand.localhub.server import ServerOptions, default_owner, listen, running
 from spacehand.localhub.store.place import Place
@@ -99,10 +99,20 @@ class HubServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop cleanly, leaving no trace that says the Hub runs."""
         self._hub.place.description.unlink(missing_ok=True)
+        for server in self.servers:
+            server.close()  # who comes back from here on shall meet the next Hub, not the end of this one
+        self._hang_up()
         self._front.end_streams()
         await self._hub.stop()
         await super().shutdown(sockets)
         self._hub.place.socket.unlink(missing_ok=True)
+
+    def _hang_up(self) -> None:
+        """Break the streams of logs and events off: whoever follows one then comes back to the next Hub."""
+        for connection in list(self.server_state.connections):
+            scope = getattr(connection, "scope", None)
+            if scope is not None and is_stream(scope):
+                connection.transport.abort()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -51,6 +51,7 @@ TABLE: list[BaseRoute] = [
     *xet,
     *pages,
 ]
+_STREAM = "spacehand.stream"
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
@@ -101,7 +102,7 @@ class Front:
         # Path parameters may hold %2F, so routes are matched on the path as it was sent.
         raw = scope.get("raw_path") or scope["path"].encode()
         scope["path"] = raw.partition(b"?")[0].decode("latin-1")
-        answer = _Answer(send, request_id(headers), self._streams)
+        answer = _Answer(scope, send, request_id(headers), self._streams)
         try:
             await self._answering(host, scope["path"])(scope, receive, answer)
         except asyncio.CancelledError:
@@ -118,9 +119,18 @@ class Front:
         return self._app if error is None else refusal(error)
 
     def end_streams(self) -> None:
-        """End the answers that follow logs and events, which no client ends by itself."""
+        """
+        End the answers that follow logs and events, which no client ends by itself.
+
+        One that ends in order is over for good; a server that may be back hangs up on them: see `is_stream`.
+        """
         for task in self._streams:
             task.cancel()
+
+
+def is_stream(scope: Scope) -> bool:
+    """Whether the answer to the request in *scope* has begun and is an event stream."""
+    return bool(scope.get(_STREAM))
 
 
 def host_name(header: str) -> str:
@@ -139,7 +149,8 @@ def request_id(headers: dict[bytes, bytes]) -> bytes:
 class _Answer:
     """An answer on its way out: stamped, and remembered while it is an event stream."""
 
-    def __init__(self, send: Send, identity: bytes, streams: set[asyncio.Task[Any]]) -> None:
+    def __init__(self, scope: Scope, send: Send, identity: bytes, streams: set[asyncio.Task[Any]]) -> None:
+        self._scope = scope
         self._send = send
         self._identity = identity
         self._streams = streams
@@ -157,6 +168,7 @@ class _Answer:
             kind = next((value for name, value in message["headers"] if name == b"content-type"), b"")
             if kind.startswith(b"text/event-stream") and self._task is not None:
                 self._streams.add(self._task)
+                self._scope[_STREAM] = True
         await self._send(message)
 
     def end(self) -> None:
