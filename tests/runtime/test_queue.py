@@ -396,6 +396,18 @@ def test_a_short_memory_refuses_jobs():
         queue.submit(analyses.double, 1)
 
 
+def test_a_process_that_cannot_start_fails_the_job(monkeypatch: pytest.MonkeyPatch):
+    """
+    Where no worker starts, the job fails after its tries instead of waiting for ever.
+    """
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with Queue(retries=1) as queue:
+        job = queue.submit(analyses.double, 1)
+        with pytest.raises(WorkerLostError, match="could not be started"):
+            job.result(30)
+        assert queue.status()["workers_lost"] == 2
+
+
 def test_closing_ends_everything(tmp_path: Path):
     """
     A closed queue cancels its jobs, leaves no process, and takes no more jobs.

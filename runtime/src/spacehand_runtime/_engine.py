@@ -59,7 +59,11 @@ def engine_called(name: str, workers: int, memory: int | str | None, preload: Se
         from ._processes import ProcessEngine
 
         return ProcessEngine(memory=_limit(memory, workers), preload=preload)
-    msg = f"There is no engine `{name}`: choose `process`"
+    if name == "ray":
+        from ._ray_engine import RayEngine
+
+        return RayEngine(workers=workers, memory=None if memory == "auto" else _limit(memory, workers))
+    msg = f"There is no engine `{name}`: choose `process` or `ray`"
     raise ValueError(msg)
 
 

@@ -43,9 +43,9 @@ class Payload:
         self.sizes, self.data, self.memory = sizes, data, memory
 
     @classmethod
-    def of(cls, value: object) -> Payload:
+    def of(cls, value: object, dumps: Callable[..., bytes] = pickle.dumps) -> Payload:
         """
-        Return *value*, pickled.
+        Return *value*, pickled by *dumps*.
 
         Raises:
             Exception: whatever the parts of *value* raise when they cannot be pickled.
@@ -58,7 +58,7 @@ class Payload:
             aside.append(buffer)
             return False
 
-        head = pickle.dumps(value, protocol=5, buffer_callback=keep)
+        head = dumps(value, protocol=5, buffer_callback=keep)
         parts = [memoryview(head), *(buffer.raw() for buffer in aside)]
         sizes = tuple(part.nbytes for part in parts)
         if sum(sizes) <= _INLINE:

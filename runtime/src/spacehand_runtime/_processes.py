@@ -29,6 +29,8 @@ _PROGRAM = (
     "import sys; sys.path[:0] = [{path!r}]; from spacehand_runtime._zygote import main; main({fd}, {pid})"
 )
 
+_NO_START, _PRINTED = "A worker process could not be started", "What it printed says why"
+
 Report = Callable[[float, str], None]
 
 
@@ -71,7 +73,10 @@ class ProcessEngine:
         """Start a worker."""
         with self._lock:
             if self._zygote is None or not self._zygote.alive:
-                self._zygote = Zygote(self._preload)
+                try:
+                    self._zygote = Zygote(self._preload)
+                except BrokenPipeError as error:
+                    raise WorkerLostError(_NO_START, hint=_PRINTED) from error
                 if self._memory is not None:
                     threading.Thread(target=self._watch, args=(self._zygote,), daemon=True).start()
             worker = Worker(self._zygote, self._memory)
@@ -127,7 +132,11 @@ class Zygote:
         self.gone = threading.Event()
         threading.Thread(target=self._listen, name="spacehand-workers", daemon=True).start()
         path = [str(Path(entry or ".").absolute()) for entry in sys.path]
-        self._order("prepare", path, str(Path.cwd()), _main_module.where(), preload)
+        try:
+            self._order("prepare", path, str(Path.cwd()), _main_module.where(), preload)
+        except BrokenPipeError:
+            self.close()
+            raise
 
     @property
     def alive(self) -> bool:
@@ -199,8 +208,7 @@ class Worker:
             self._channel.settimeout(None)
         except (EOFError, OSError) as error:
             self._channel.close()
-            msg = "A worker process could not be started"
-            raise WorkerLostError(msg, hint="What it printed says why") from error
+            raise WorkerLostError(_NO_START, hint=_PRINTED) from error
         self._alive = True
         self._poll = select.poll()
         self._poll.register(self._channel, select.POLLIN)

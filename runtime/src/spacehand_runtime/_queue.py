@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ _LOOK = 0.5  # seconds until memory that was short is looked at again
 
 _INSIDE = "Call the function itself; at the top level of an app's file, submit under `if __name__ == ...`"
 
+_log = logging.getLogger("spacehand_runtime.queue")
 _open: weakref.WeakSet[Queue] = weakref.WeakSet()
 
 
@@ -252,8 +253,10 @@ class Queue:
         runner: Runner | None = None
         while not self._closed:
             if runner is None or not runner.alive:
-                with suppress(QueueProblem):  # the next job will try again, and tell
+                try:
                     runner = self._engine.runner()
+                except QueueProblem as error:  # the next job will try again, and tell its user
+                    _log.warning("%s", error)
             if (work := self._next()) is None:
                 break
             outcome: Outcome = Failure(WorkerLostError, "There was no process to run the job", lost=True)
@@ -263,6 +266,9 @@ class Queue:
                     outcome = self._run(work, runner)
                 except QueueProblem as error:  # no process can be started
                     outcome = Failure(WorkerLostError, error.message, hint=error.hint, lost=True)
+                except Exception as error:  # whatever it is: who waits must not wait for ever
+                    _log.exception("A job could not be run")
+                    outcome = Failure(WorkerLostError, f"The job could not be run: {error}")
                 if not (isinstance(outcome, Failure) and outcome.lost):
                     break
                 with self._change:
@@ -293,14 +299,14 @@ class Queue:
 
     def _may_try(self, work: Work) -> bool:
         with self._change:
-            return work.stop is None and work.attempts <= self._retries
+            work.attempts += 1
+            return work.stop is None and work.attempts <= 1 + self._retries
 
     def _run(self, work: Work, runner: Runner) -> Outcome:
         with self._change:
             if work.stop:
                 return work.stop.outcome()
             work.runner, work.started, work.progress = runner, self._now(), Progress(0.0, "")
-            work.attempts += 1
             runner.reserve()
 
         def report(fraction: float, text: str) -> None:
