@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks import keys
 from benchmarks.figure import Figure, in_turn, seconds
 from spacehand_runtime import Cache
 
@@ -29,6 +30,7 @@ def run(rounds: int = ROUNDS, size: int = SIZE) -> list[Figure]:
         return [
             _small_hit(rounds),
             *_disk(rounds, size, Path(folder)),
+            *_frame_hits(rounds, size // 15, Path(folder)),
             _growth(),
             _threads(),
         ]
@@ -104,6 +106,31 @@ def _disk(rounds: int, size: int, folder: Path) -> Iterator[Figure]:
 
 def _made(size: int) -> Any:
     return import_module("numpy").random.default_rng(0).random(size)
+
+
+def _frame_hits(rounds: int, rows: int, folder: Path) -> Iterator[Figure]:
+    """Measure later hits of the mixed frame that the keys are measured with."""
+    if not (find_spec("pandas") and find_spec("joblib")):
+        return
+    made = _mixed(rows)
+    cache = Cache("1GB", directory=folder / "frames", max_disk_bytes="4GB")
+    peer = import_module("joblib").Memory(folder / "joblib", verbose=0, mmap_mode="r").cache(_mixed)
+    for ask in (lambda: cache.get_or_compute("key", lambda: made), lambda: peer(rows)):
+        ask()
+    yield Figure(
+        f"Later hit of a {made.memory_usage(deep=True).sum() / 1e6:.0f} MB mixed frame",
+        "joblib, mapped",
+        *in_turn(
+            rounds,
+            lambda: seconds(lambda: cache.get_or_compute("key", list)),
+            lambda: seconds(lambda: peer(rows)),
+        ),
+        goal=0.4,
+    )
+
+
+def _mixed(rows: int) -> Any:
+    return keys.frame(rows)
 
 
 def _growth() -> Figure:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
 ALL = ("xxhash", "blake3", "numpy", "pandas", "pyarrow", "zstandard", "pillow", "matplotlib", "plotly")
 # Where it is alone, a library shows that it needs no other; without any, that none is needed.
-SETS = [(), *((name,) for name in ALL[:7]), ALL]
+SETS = [(), *((name,) for name in ALL[:7]), ("pandas<3", "pyarrow"), ALL]
 TESTS = (
     *("cache", "cache_disk", "codec", "compat", "front_door", "instruments", "key", "key_tables"),
     *("memory_guard", "metrics", "rate_limit", "retry"),
