@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import os
 import re
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +26,13 @@ OLDEST = re.search(r'"gradio>=([\d.]+)', (VIEWER / "pyproject.toml").read_text()
 NEWEST = "6.31.0"
 SHAPE = (48, 56, 40)
 # Without a choice of its own Chromium warns of a deprecated fallback; SwiftShader draws on the processor.
-DRAWING = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+DRAWING = [
+    "--no-sandbox",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+]
 
 
 @dataclass
@@ -40,7 +48,7 @@ def running(
     gradio: str, cache: Path, *arguments: str, environment: dict[str, str] | None = None
 ) -> Iterator[App]:
     """Run app.py with that Gradio and the installed wheel; its log is in *cache*."""
-    python = environment_with(f"gradio=={gradio}", str(VIEWER))
+    python = _environment(gradio)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -63,12 +71,24 @@ def running(
         process.wait(30)
 
 
+@functools.cache  # the wheel is built and installed once a run
+def _environment(gradio: str) -> Path:
+    return environment_with(f"gradio=={gradio}", str(VIEWER))
+
+
 def _wait_for(process: subprocess.Popen[str], log: Path) -> None:
     deadline = time.monotonic() + 90
     while "Running on local URL" not in log.read_text():
         alive = process.poll() is None and time.monotonic() < deadline
         assert alive, log.read_text()[-3000:]
         time.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The app with the newest Gradio."""
+    with running(NEWEST, tmp_path_factory.mktemp("gradio")) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
@@ -166,8 +186,6 @@ class Page:
         self, viewer: str, *volumes: dict[str, Any], meshes: Sequence[dict[str, Any]] = (), **more: Any
     ) -> None:
         """Have the app show this on *viewer*."""
-        import json
-
         box = self.frame.get_by_label(f"Show on {viewer}")
         box.fill(json.dumps({"volumes": volumes, "meshes": meshes, **more}))
         box.press("Enter")
@@ -189,7 +207,16 @@ class Page:
         return [url for url in self.asked if url.endswith((".nii.gz", ".nii")) and "/file=" in url]
 
     def text(self, label: str) -> str:
+        """Return what the app's box of this *label* holds."""
         return str(self.frame.get_by_label(label, exact=True).input_value())
+
+    def told(self, label: str, new: Callable[[str], object] = bool) -> Any:
+        """Return the JSON in the box of this *label*, once it is what is waited for."""
+        deadline = time.monotonic() + 40
+        while not new(text := self.text(label)):
+            assert time.monotonic() < deadline, f"{label}: {text}"
+            self.page.wait_for_timeout(50)
+        return json.loads(text)
 
 
 @contextmanager
@@ -199,7 +226,6 @@ def visiting(context: Any) -> Iterator[Page]:
     context.set_default_timeout(40_000)
     page = context.new_page()
     complaints: list[str] = []
-    page.route(_OLD_GRADIO, lambda route: route.abort())
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: complaints.append(said.text) if "WebGL contexts" in said.text else None)
     made = Page(page)

@@ -289,7 +289,7 @@ canvas.addEventListener("webglcontextlost", () => {
   if (!left) fail("context-lost", "The browser took the graphics context back. Reload the page");
 });
 chooser.addEventListener("change", onChoice);
-root.setAttribute("aria-label", props.label || "Image viewer");
+root.setAttribute("aria-label", props.label || "Image viewer"); // a named section is a region
 say("Starting …", "starting");
 start().then((started) => {
   if (!started || left) return;
