@@ -14,6 +14,8 @@ from gradio_niivue import Label, NiivueViewer, ViewerData, Volume
 HEAD = Head()
 FOLDER = Path(tempfile.mkdtemp(prefix="head-"))
 RED = "#FF3B30"
+# System fonts: no visitor's browser has to ask another site for one.
+THEME = gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
 
 
 def draw(radius: float, color: str = RED) -> tuple[ViewerData, str]:
@@ -22,10 +24,9 @@ def draw(radius: float, color: str = RED) -> tuple[ViewerData, str]:
     path = FOLDER / f"lesion-{radius}.nii.gz"
     if not path.exists():
         HEAD.write_lesion(path, radius)
+    head = Volume(FOLDER / "head.nii.gz", name="Head", cal_min=0, cal_max=1100)
     lesion = Volume(path, name="Lesion", labels={1: Label("lesion", hexadecimal(color))})
-    return ViewerData(
-        [Volume(FOLDER / "head.nii.gz", name="Head"), lesion]
-    ), f"{HEAD.lesion_ml(radius):.1f} ml"
+    return ViewerData([head, lesion]), f"{HEAD.lesion_ml(radius):.1f} ml"
 
 
 def hexadecimal(color: str) -> str:
@@ -64,4 +65,4 @@ def build() -> gr.Blocks:
 
 
 if __name__ == "__main__":
-    build().launch()
+    build().launch(theme=THEME)
