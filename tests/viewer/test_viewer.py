@@ -146,12 +146,13 @@ def test_fits_its_place(app: App, page: Page, images: Path):
     assert bright(page.pixels("third")) > 0.15
 
 
+@pytest.mark.timeout(600)  # each round compiles shaders on the processor
 def test_gives_its_graphics_context_back(app: App, page: Page, images: Path):
     """
     Hidden and shown twenty times, a viewer shows what it showed, and as many contexts are alive as before.
     """
     page.open(app.url)
-    page.show("first", head(images), lesion(images))
+    page.show("first", head(images), lesion(images), view="axial")
     page.wait("first", shown=2)
     before = page.page.evaluate("alive()")
     for _ in range(20):
