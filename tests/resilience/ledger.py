@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import sqlite3
@@ -83,24 +84,41 @@ def require_sound(data: Path) -> None:
 
 
 def orphans(hub: HubProcess) -> list[str]:
-    """Return every process that works in the Hub's folder and is not the Hub's own."""
-    mine = psutil.Process(hub.pid)
-    ours = {mine.pid, *(child.pid for child in mine.children(recursive=True)), psutil.Process().pid}
+    """Return every process that works in the Hub's folder and is neither the Hub's own nor adopted by it."""
     found = []
     for process in psutil.process_iter():
-        if process.pid in ours or process.pid in {one.pid for one in mine.children(recursive=True)}:
+        ours = {psutil.Process().pid, hub.pid, *(child.pid for child in family(hub))}
+        if process.pid in ours:
             continue
-        if any(str(hub.data) in trace for trace in _traces(process)):
+        if any(str(hub.data) in trace for trace in traces(process)):
             found.append(f"{process.pid}: {process.name()}")
     return found
 
 
 def family(hub: HubProcess) -> list[psutil.Process]:
-    """Return the Hub's descendants."""
-    return psutil.Process(hub.pid).children(recursive=True)
+    """Return the Hub's descendants, and the apps that it knows with all below them."""
+    with closing(sqlite3.connect(f"file:{hub.data / 'hub.sqlite'}?mode=ro", uri=True)) as database:
+        known = [json.loads(text) for (text,) in database.execute("SELECT record FROM space_replicas")]
+    found = psutil.Process(hub.pid).children(recursive=True)
+    for record in known:
+        with contextlib.suppress(psutil.Error):
+            keeper = psutil.Process(record["app"]["pid"])
+            found += [keeper, *keeper.children(recursive=True)]
+    return found
 
 
-def _traces(process: psutil.Process) -> Iterator[str]:
+def builds(hub: HubProcess) -> list[psutil.Process]:
+    """Return what belongs to the Hub and to no app: it has to end with it."""
+    apps: set[psutil.Process] = set()
+    found = psutil.Process(hub.pid).children(recursive=True)
+    for process in found:
+        with contextlib.suppress(psutil.Error):
+            if any(word.endswith("/keeper.py") for word in process.cmdline()):
+                apps |= {process, *process.children(recursive=True)}
+    return [process for process in found if process not in apps]
+
+
+def traces(process: psutil.Process) -> Iterator[str]:
     """Yield where a process can be seen to work: arguments, folder, open files, a sandbox's mounts."""
     try:
         yield " ".join(process.cmdline())

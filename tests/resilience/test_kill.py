@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +16,12 @@ from typing import Any
 import psutil
 import pytest
 from huggingface_hub import CommitOperationAdd
+from tests import needs
 from tests.conftest import HubProcess
 from tests.resilience.disasters import Scene, in_mid_commit, in_mid_push, in_mid_upload, in_mid_xet
-from tests.resilience.ledger import Ledger, family, orphans, require_sound
+from tests.resilience.ledger import Ledger, builds, orphans, require_sound
+
+from spacehand.localhub.store.place import Place
 
 SPACE = "ada/demo"
 README = "---\nsdk: gradio\nsdk_version: 6.31.0\n---\n"
@@ -74,7 +81,7 @@ def test_killed_while_data_comes_in(scene: Scene):
 def test_killed_while_a_space_comes_up(scene: Scene):
     """
     At ten random points of build, start and swap: what was pushed last runs after the next start, with its
-    settings, and no process of an earlier Hub is left.
+    settings, and no process of an earlier Hub is left but the app that goes on.
     """
     api = scene.hub.api
     api.create_repo(
@@ -88,7 +95,7 @@ def test_killed_while_a_space_comes_up(scene: Scene):
         head = _push(scene, number)
         # The first meets the build of a layer; every third Hub is killed again while it comes back.
         _until_moment(scene, head, scene.chance.uniform(0, 4 if number < 2 else 9))
-        before = family(scene.hub)
+        before = builds(scene.hub)
         scene.hub.kill()
         assert psutil.wait_procs(before, timeout=15)[1] == []
         settled(scene)
@@ -96,6 +103,31 @@ def test_killed_while_a_space_comes_up(scene: Scene):
             _runs(scene, head)
     _runs(scene, head)
     assert orphans(scene.hub) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("engine", "lives"), [("process", "35"), pytest.param("sandbox", "15", marks=pytest.mark.sandbox)]
+)
+def test_killed_again_and_again(engine: str, lives: str):
+    """
+    At fifty random points of build, start, swap and sleep: each next Hub has no orphan, runs what was pushed
+    last, and has every line of the log once.
+    """
+    if engine == "sandbox":
+        needs.bwrap()
+    seed = os.environ.get("SPACEHAND_SEED", str(random.randrange(10**6)))  # noqa: S311 - not secret
+    print(f"SPACEHAND_SEED={seed}")
+    root = Path(tempfile.mkdtemp(prefix="spacehand-lives-"))
+    root.chmod(0o755)
+    place = Place(root / "hub")
+    place.create()
+    program = [sys.executable, "-m", "tests.resilience.lives", str(place.root), engine, seed, lives]
+    try:
+        subprocess.run(program, check=True, cwd=Path(__file__).parents[2], timeout=500)
+    finally:
+        shutil.rmtree(root)
 
 
 def _push(scene: Scene, number: int) -> str:

@@ -82,6 +82,7 @@ class Stand:
             venv=None,
             memory_bytes=1 << 30,
             socket=self.root / f"{self._count}.sock",
+            control=self.root / f"{self._count}.keep",
             hub=self.hub,
             environment=given | (environment or {}),
             grace_seconds=2,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,8 +55,8 @@ def hub(fresh_hub: HubProcess) -> HubProcess:
 
 def test_push_predict_kill_return(hub: HubProcess):
     """
-    A pushed Space answers predictions; after kill -9 of the Hub nothing of it is left, and with the next
-    start it runs again, at the same address, with its logs.
+    A pushed Space answers predictions; after kill -9 of the Hub it goes on under the next one: the same
+    process, at the same address, with its logs.
     """
     api = hub.api
     api.create_repo("ada/demo", repo_type="space", space_sdk="gradio")
@@ -68,14 +67,13 @@ def test_push_predict_kill_return(hub: HubProcess):
     build = "".join(api.fetch_space_logs("ada/demo", build=True))
     assert f"Commit SHA: {sha[:7]} =====" in build
     assert "gradio[oauth,mcp]==6.31.0" in build
-    family = psutil.Process(hub.pid).children(recursive=True)
-    assert family
+    (keeper,) = (one for one in psutil.Process(hub.pid).children() if "keeper.py" in " ".join(one.cmdline()))
 
     hub.kill()
 
-    assert psutil.wait_procs(family, timeout=10)[1] == []
     hub.start()
-    assert wait(hub.api, "ada/demo", sha=sha)["stage"] == "RUNNING"
+    assert hub.api.get_space_runtime("ada/demo").stage == "RUNNING"
+    assert keeper.is_running()
     assert hub.api.space_info("ada/demo").host == host
     assert Client(host, verbose=False).predict("oh", api_name="/say") == "oh hello"
     assert "".join(hub.api.fetch_space_logs("ada/demo", build=True)) == build
@@ -123,24 +121,3 @@ def test_layer_is_installed_once_and_compiled_after_the_first_start(hub: HubProc
 
 def _compiled(layer: Path) -> bool:
     return (layer / "compiled").exists()
-
-
-@pytest.mark.slow
-def test_kill_at_any_moment_leaves_no_orphan_and_no_wrong_stage(hub: HubProcess):
-    """
-    However the Hub is killed while it builds, starts or swaps: its processes end with it, and the newest
-    commit is what runs after the next start.
-    """
-    chance = random.Random(7)  # noqa: S311 - repeatable, not secret
-    hub.api.create_repo("ada/demo", repo_type="space", space_sdk="gradio")
-    for number in range(12):
-        sha = push(hub.api, "ada/demo", app_py=APP.format(said=str(number)))
-        time.sleep(chance.uniform(0, 8))
-        family = psutil.Process(hub.pid).children(recursive=True)
-        hub.kill()
-        assert psutil.wait_procs(family, timeout=15)[1] == []
-        hub.start()
-        if number % 3 == 2:  # in between, the next kill meets a Hub that is still coming back
-            assert wait(hub.api, "ada/demo", sha=sha)["stage"] == "RUNNING"
-            host = hub.api.space_info("ada/demo").host
-            assert Client(host, verbose=False).predict("n", api_name="/say") == f"n {number}"

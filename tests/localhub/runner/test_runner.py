@@ -367,25 +367,6 @@ def test_name_that_is_variable_and_secret_is_refused(place: Place):
     assert in_workshop(place, story) == "Collision on variables and secrets names: KEY"
 
 
-def test_sleeping_space_wakes_for_a_request(place: Place):
-    """
-    Fifty requests to a sleeping Space start it once, and all are answered.
-    """
-
-    async def story(shop: Workshop) -> None:
-        repo = shop.space()
-        shop.push(repo, server('self.say("awake")'))
-        await shop.until(repo, Stage.RUNNING)
-        await shop.runner.sleep(repo)
-        assert shop.runner.runtime(repo)["stage"] == "SLEEPING"
-        answers = await asyncio.gather(*(shop.get(repo) for _ in range(50)))
-        assert set(answers) == {(200, "awake")}
-        stages = [stage for _, stage in shop.runner.stages(repo)]
-        assert stages.count("APP_STARTING") == 2
-
-    in_workshop(place, story)
-
-
 def test_hub_that_comes_back_brings_its_spaces(place: Place):
     """
     After a stop, what ran runs again, what was paused is paused, what failed still says why.

@@ -123,7 +123,7 @@ def reach(port):
         writer.close()
 
     async def scenario() -> list[str]:
-        path = place.sockets / "hub.sock"
+        path = place.socket
         hub = await asyncio.start_unix_server(greet, path)
         path.chmod(0o666)
         with socket.create_server(("127.0.0.1", 0)) as other:

@@ -1,14 +1,13 @@
-"""What is known of a Space's run outlives the Hub, and so does the list of what has to be ended."""
+"""What is known of a Space's run outlives the Hub, and so does what finds its apps again."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
-
+from spacehand.localhub.runner.engines._protocol import Folders, HubAccess, Layout, RunSpec
+from spacehand.localhub.runner.interpreter import Interpreter
+from spacehand.localhub.runner.record import ReplicaRecord
 from spacehand.localhub.runner.state import SCHEMA, RunState, RunStates
 from spacehand.localhub.store.database import Database
 from spacehand.stage import Stage
@@ -41,26 +40,33 @@ def test_history_of_stages_is_kept_within_bounds(tmp_path: Path):
     assert one.stages("u")[-1][1] == "RUNNING"
 
 
-def test_orphans_are_ended_and_nobody_else(tmp_path: Path):
+def test_a_started_app_is_found_until_it_has_ended(tmp_path: Path):
     """
-    What an earlier Hub started is killed with its children; another process with a recorded number is not.
+    What finds an app again comes back as it was, without a secret, until the app is said to have ended.
     """
-    script = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
-    orphan = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE)
-    bystander = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    layout = Layout("/app", "/home/user", "/tmp", "/opt/venv/bin", "0.0.0.0", 7860)
+    spec = RunSpec(
+        space="ada/demo",
+        command=("app.py",),
+        folders=Folders(tmp_path / "token"),
+        layout=layout,
+        interpreter=Interpreter(Path("/usr/bin/python3"), "3.11.2", Path("/usr")),
+        venv=tmp_path / "venv",
+        memory_bytes=1 << 30,
+        socket=tmp_path / "s",
+        control=tmp_path / "k",
+        hub=HubAccess("http://127.0.0.1:7870", 7870, tmp_path / "hub.sock"),
+        environment={"TOKEN": "s3cr3t"},
+    )
+    record = ReplicaRecord("a" * 40, "sandbox", "16Gi", "mark", {"pid": 7}, spec, {"x-y": "z"})
     one = states(tmp_path)
-    one.started("u", orphan.pid)
-    one.started("u", bystander.pid)
-    with one._database.write() as connection:
-        connection.execute("UPDATE space_processes SET started = 1 WHERE pid = ?", (bystander.pid,))
-    while not (children := psutil.Process(orphan.pid).children()):
-        pass
+    one.started("u", "token", record)
+    one.started("u", "other", record)
+    one.ended("other")
 
-    ended = states(tmp_path).end_orphans()
-
-    assert set(ended) == {orphan.pid, children[0].pid}
-    assert bystander.poll() is None
-    assert not psutil.pid_exists(children[0].pid)
-    for process in (orphan, bystander):
-        process.kill()
-        process.communicate()
+    assert states(tmp_path).replicas() == [
+        ("u", "token", replace(record, spec=replace(spec, environment={})))
+    ]
+    assert "s3cr3t" not in record.to_json()
+    one.forget_replicas({"another"})
+    assert one.replicas() == []

@@ -15,14 +15,15 @@ import pygit2
 from spacehand.ids import RepoId, RepoKind
 from spacehand.localhub.hub import LocalHub
 from spacehand.localhub.repos.store import Repo
+from spacehand.localhub.runner.bedtime import Rest
 from spacehand.localhub.runner.builder import BuildFailedError, Built, queued_line
+from spacehand.localhub.runner.crew import Crew
 from spacehand.localhub.runner.engines._protocol import Engine
 from spacehand.localhub.runner.engines.process import ProcessEngine
 from spacehand.localhub.runner.environment import Hardware
 from spacehand.localhub.runner.health import Pace
 from spacehand.localhub.runner.launch import Launcher, machine
 from spacehand.localhub.runner.plan import BuildPlan
-from spacehand.localhub.runner.reconciler import Crew
 from spacehand.localhub.runner.runner import Runner
 from spacehand.localhub.runner.state import RunStates
 from spacehand.localhub.store.place import Place
@@ -124,12 +125,16 @@ async def workshop(
     hardware: Callable[[str], Hardware] = machine,
     pace: Pace = QUICK,
     pauses: tuple[float, ...] = (0.05, 0.05),
+    rest: Rest | None = None,
+    builder: BareBuilder | None = None,
 ) -> AsyncIterator[Workshop]:
     others = psutil.Process().children(recursive=True)  # a Hub that all tests of this session share
     with closing(LocalHub.open(place, owner="ada", endpoint="http://127.0.0.1:7870")) as hub:
-        builder = BareBuilder()
+        builder = builder or BareBuilder()
         launcher = Launcher(hub, builder, (engine or ProcessEngine(),), hardware)
-        crew = Crew(launcher, RunStates(hub.database), pace=pace, pauses=pauses, drain_seconds=5)
+        crew = Crew(
+            launcher, RunStates(hub.database), pace=pace, pauses=pauses, drain_seconds=5, rest=rest or Rest()
+        )
         hub.runner = Runner(hub, crew=crew)
         hub.pushed = [hub.runner.pushed]
         await hub.start()

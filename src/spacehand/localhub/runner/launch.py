@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import secrets
 import shutil
 import tempfile
@@ -18,20 +19,23 @@ from spacehand.errors import ConfigError
 from spacehand.localhub.errors import HubError
 from spacehand.localhub.runner.card import CannotBuildError, Sdk, SpaceCard
 from spacehand.localhub.runner.engines._protocol import (
+    App,
     Capabilities,
     Engine,
     Fidelity,
     Folders,
     HubAccess,
     ImageEngine,
+    Output,
     RunSpec,
 )
 from spacehand.localhub.runner.engines.choice import WANTED_FOR_IMAGES, EngineChoice
 from spacehand.localhub.runner.environment import Hardware, Surroundings, environment
 from spacehand.localhub.runner.images.builder import Materials
 from spacehand.localhub.runner.interpreter import Choice, choose, current
-from spacehand.localhub.runner.outlet import Outlet
+from spacehand.localhub.runner.outlet import Nowhere, Outlet
 from spacehand.localhub.runner.plan import PACKAGES, PRE_REQUIREMENTS, README, REQUIREMENTS, BuildPlan, plan
+from spacehand.localhub.runner.record import ReplicaRecord
 from spacehand.localhub.runner.rehearsal import before_build, before_start
 from spacehand.localhub.runner.replica import Replica, static_replica
 from spacehand.localhub.spaces import hardware
@@ -163,6 +167,8 @@ class Launcher:
         self, repo: Repo, build: BuildPlan, built: Built, folders: Folders, log: SpaceLog
     ) -> Replica:
         engine, capabilities = await self._engine_for(build)
+        # First: a change from now on makes the app an old one.
+        mark = await asyncio.to_thread(self.mark, repo)
         settings = await asyncio.to_thread(self.hub.spaces.settings, repo)
         for line in (f"fidelity: {engine.fidelity}", *self.differences(build, built, settings)):
             log.write(f"[spacehand] {line}")
@@ -188,6 +194,7 @@ class Launcher:
             venv=venv,
             memory_bytes=given.memory_bytes,
             socket=self._socket(folders.root.name),
+            control=self.hub.place.sockets / f"{folders.root.name}.keep",
             hub=await self._hub_access() if engine.fidelity is not Fidelity.PROCESS else None,
             environment=environment(around, None if built.image else layout),
             image=built.image,
@@ -204,9 +211,47 @@ class Launcher:
             engine.fidelity,
             given.memory,
             lambda: _last_words(log),
+            headers=build.card.headers,
+            settings=mark,
         )
         replica.guard()
         return replica
+
+    async def adopt(self, record: ReplicaRecord, log: SpaceLog) -> Replica | None:
+        """Return the app that an earlier Hub started and left, or None when it is no more."""
+        folders = record.spec.folders
+        app = await self.find(record, Outlet(log, folders.root.name))
+        if app is None:
+            return None
+        replica = Replica(
+            record.sha,
+            folders,
+            app.address,
+            app,
+            record.spec,
+            Fidelity(record.engine),
+            record.memory,
+            lambda: _last_words(log),
+            headers=record.headers,
+            settings=record.settings,
+        )
+        replica.guard()
+        return replica
+
+    async def find(self, record: ReplicaRecord, output: Output | None = None) -> App | None:
+        """Return the app of *record* if it is still there; what it prints goes to *output*."""
+        for engine in (*self.engines, *self.containers):
+            if engine.fidelity.value == record.engine:
+                return await engine.adopt(record.app, record.spec, output or Nowhere())
+        return None
+
+    def mark(self, repo: Repo) -> str:
+        """Return a mark that changes with every setting of *repo*; it tells nothing of their values."""
+        spaces = self.hub.spaces
+        rows = [tuple(row) for row in (*spaces.variables(repo), *spaces.secrets(repo))]
+        settings = spaces.public_settings(repo)
+        told = f"{self.hub.endpoint} {rows} {settings.hardware} {list(settings.volumes)}"
+        return hashlib.sha256(told.encode()).hexdigest()
 
     def differences(self, build: BuildPlan, built: Built, settings: RunSettings) -> tuple[str, ...]:
         """Return how a run on this machine differs from one on huggingface.co, as far as it is known."""

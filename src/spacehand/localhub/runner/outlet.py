@@ -9,6 +9,15 @@ if TYPE_CHECKING:
     from spacehand.localhub.runner.logs import SpaceLog
 
 
+class Nowhere:
+    """Takes output that nobody wants any more."""
+
+    mark = ""
+
+    def __call__(self, _text: str, _mark: str = "", /) -> None:
+        return
+
+
 @dataclass(frozen=True, slots=True)
 class Outlet:
     """The output of *source*, a name that no other app of the Space has."""

@@ -7,14 +7,16 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from spacehand.localhub.runner.bell import Bell
 from spacehand.localhub.runner.builder import BuildFailedError, Built
 from spacehand.localhub.runner.card import CannotBuildError
-from spacehand.localhub.runner.health import Pace, UnhealthyAppError
+from spacehand.localhub.runner.crew import Crew
+from spacehand.localhub.runner.duty import Duty
+from spacehand.localhub.runner.health import UnhealthyAppError
 from spacehand.localhub.runner.logs import SpaceLog
 from spacehand.localhub.runner.replica import AppEndedError, Replica
 from spacehand.localhub.wire_time import now
@@ -23,14 +25,11 @@ from spacehand.stage import Stage
 if TYPE_CHECKING:
     from spacehand.localhub.repos.store import Repo
     from spacehand.localhub.runner.interpreter import Interpreter
-    from spacehand.localhub.runner.launch import Launcher
     from spacehand.localhub.runner.layer import Layer, Layers
     from spacehand.localhub.runner.plan import BuildPlan
-    from spacehand.localhub.runner.state import RunState, RunStates
+    from spacehand.localhub.runner.state import RunState
 
 _logger = logging.getLogger(__name__)
-_DRAIN_SECONDS = 30.0  # that requests under way get when their app is replaced
-_PAUSES = (1.0, 5.0, 15.0)  # before an app that ended while running is started again
 _FORGIVEN_SECONDS = 600.0  # after this long without a crash, earlier ones do not count
 
 
@@ -54,19 +53,6 @@ class Measure:
     memory_limit: int
 
 
-@dataclass
-class Crew:
-    """What all Spaces' reconcilers share."""
-
-    launcher: Launcher
-    states: RunStates
-    layers: Layers | None = None
-    pace: Pace = field(default_factory=Pace)
-    pauses: tuple[float, ...] = _PAUSES
-    drain_seconds: float = _DRAIN_SECONDS
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-
-
 class Reconciler:
     """
     Brings one Space to where it should be.
@@ -83,10 +69,9 @@ class Reconciler:
         self._lock = threading.RLock()
         self._state = crew.states.load(repo.uid)
         self._task: asyncio.Task[None] | None = None
-        self._serving: Replica | None = None
+        self._duty = Duty(repo, crew)
         self._watching: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[Any]] = set()  # may be cancelled at any time
-        self._ending: set[asyncio.Task[Any]] = set()  # apps on their way out; never cancelled
         self._crashes: list[float] = []
         self._open_logs()
 
@@ -97,11 +82,27 @@ class Reconciler:
     @property
     def started(self) -> float | None:
         """When the app that serves was started (unix time)."""
-        return self._serving.started if self._serving else None
+        return self._duty.serving.started if self._duty.serving else None
+
+    @property
+    def is_dozing(self) -> bool:
+        """An app sleeps that could go on at once."""
+        return self._duty.dozing is not None
+
+    @property
+    def is_outdated(self) -> bool:
+        """The app that answers was started with other settings than the Space has now."""
+        replica = self._duty.serving
+        return replica is not None and replica.settings != self._crew.launcher.mark(self.repo)
+
+    @property
+    def is_serving(self) -> bool:
+        """An app answers."""
+        return self._duty.serving is not None
 
     def measure(self) -> Measure | None:
         """Return what the app that serves uses now, None where none does; slow, so not for the loop."""
-        replica = self._serving
+        replica = self._duty.serving
         if replica is None or replica.app is None or replica.spec is None:
             return None
         app, limit = replica.app, replica.spec.memory_bytes
@@ -121,8 +122,7 @@ class Reconciler:
         sha = sha or self._state.sha
         built = sha is not None and self._state.built == sha
         stage = Stage.APP_STARTING if built else Stage.BUILDING
-        serving = self._serving.sha if self._serving else None
-        self._set(stage=self._now(stage), sha=sha, serving=serving, error=None)
+        self._set(stage=self._now(stage), sha=sha, serving=self._serving_sha, error=None)
 
     def obey(self, order: Order) -> None:
         """Work on *order* instead of whatever is under way."""
@@ -134,13 +134,49 @@ class Reconciler:
     async def rest(self, stage: Stage) -> None:
         """Stop the app and show *stage*: PAUSED or SLEEPING."""
         await self._end_work()
-        await self._stop_serving()
-        self._set(stage=stage, serving=None, error=None, hardware=None)
+        # First, so that a request which comes while the app stops wakes it, or is told why it does not.
+        self._set(stage=stage, serving=None, replica=None, error=None, hardware=None)
+        self._watch_no_more()
+        await self._duty.stand_down()
+
+    async def sleep(self) -> None:
+        """Freeze the app until it is asked for; see `deepen`."""
+        busy = self._task is not None and not self._task.done()
+        if busy or self._duty.serving is None or self._duty.serving.app is None:
+            await self.rest(Stage.SLEEPING)
+            return
+        self._set(stage=Stage.SLEEPING, serving=None, error=None, hardware=None)
+        await self._duty.doze()
+
+    async def deepen(self) -> None:
+        """End a frozen app, for its memory; asked for, it starts anew."""
+        await self._duty.deepen()
+
+    async def rouse(self) -> bool:
+        """Let a frozen app answer again, and return whether there is one."""
+        replica = await self._duty.rouse()
+        if replica is None:
+            return False
+        hardware = self._hub.spaces.public_settings(self.repo).hardware
+        stage = Stage.RUNNING if self._state.stage is Stage.SLEEPING else self._now(self._state.stage)
+        self._set(stage=stage, serving=replica.sha, hardware=hardware)
+        return True
+
+    async def adopt(self, replica: Replica) -> None:
+        """Take over the app of an earlier Hub: it serves, or sleeps, as its state says."""
+        self._duty.begin(replica)
+        if self._state.stage is Stage.SLEEPING:
+            await self._duty.take_in(replica)
+        else:
+            await replica.thaw()
+            self._duty.take_over(replica)
+        self._watching = asyncio.create_task(self._watch(replica))
 
     async def close(self) -> None:
         """Stop everything, but remember what was wanted."""
         await self._end_work()
-        await self._stop_serving()
+        self._watch_no_more()
+        await self._duty.stand_down()
         await self._finish_background()
         for log in self.logs.values():
             log.close()
@@ -157,7 +193,7 @@ class Reconciler:
         """Go on as *repo*."""
         await self.close()
         before, after = self._hub.place.space(self.repo.id), self._hub.place.space(repo.id)
-        self.repo = repo
+        self.repo = self._duty.repo = repo
         if before.exists():
             after.parent.mkdir(parents=True, exist_ok=True)
             before.rename(after)
@@ -178,6 +214,7 @@ class Reconciler:
         if earlier is not None:
             await asyncio.gather(earlier, return_exceptions=True)
         try:
+            await self._duty.deepen()
             await self._crew.sleep(order.delay)
             build, built = await self._build(order)
             await self._start(order, build, built)
@@ -213,20 +250,21 @@ class Reconciler:
         settings = self._hub.spaces.public_settings(self.repo)
         replica = await launcher.start(self.repo, build, built, self.logs["run"])
         try:
-            self._remember(replica)
+            self._duty.begin(replica)
             await replica.healthy(build.card.startup_seconds, build.card.base_path, self._crew.pace)
         except BaseException as error:
             if isinstance(error, UnhealthyAppError):
                 self.logs["run"].write(f"[spacehand] {error.summary}")
-            self._end(replica)
+            self._duty.end(replica)
             raise
         if self._is_stale(order):
-            self._end(replica)
+            self._duty.end(replica)
             return
-        self._swap(replica, build)
+        self._swap(replica)
         told = {} if order.restores else {"stage": Stage.RUNNING, "error": None}
         self._set(
             serving=order.sha,
+            replica=replica.token,
             hardware=settings.hardware,
             fidelity=replica.fidelity.value,
             differences=launcher.differences(build, built, settings),
@@ -235,32 +273,28 @@ class Reconciler:
         if built.layer is not None and self._crew.layers is not None:
             self._later(self._settle(self._crew.layers, built.layer, build.interpreter))
 
-    def _swap(self, replica: Replica, build: BuildPlan) -> None:
-        """Let *replica* serve from now on; the one before ends when its last request has."""
-        before, self._serving = self._serving, replica
-        self._hub.gateway.serve(self.repo, replica.address, headers=build.card.headers)
-        if self._watching is not None:
-            self._watching.cancel()
+    def _swap(self, replica: Replica) -> None:
+        """Let *replica* serve from now on."""
+        self._duty.take_over(replica)
+        self._watch_no_more()
         self._watching = asyncio.create_task(self._watch(replica))
-        if before is not None:
-            self._later(self._retire(before))
 
     def _fail(self, order: Order, stage: Stage, message: str) -> None:
         if order.restores:
             self._set(serving=None)
             return
-        serving = self._serving.sha if self._serving else None
-        self._tell(order, stage=stage, error=message, serving=serving)
+        self._tell(order, stage=stage, error=message, serving=self._serving_sha)
 
     # The app that serves
 
     async def _watch(self, replica: Replica) -> None:
         ended = await replica.ended()
-        if self._serving is not replica:
+        if self._duty.dozing is replica:  # it will be started when it is asked for
+            await self._duty.deepen()
+        if self._duty.serving is not replica:
             return
-        self._serving = None
-        self._hub.gateway.withdraw(self.repo)
-        self._end(replica)
+        self._duty.withdraw()
+        self._duty.end(replica)
         self.logs["run"].write(f"[spacehand] the app ended with exit code {ended.code}")
         busy = self._task is not None and not self._task.done()
         if busy:  # a newer commit is on its way: nothing to bring back
@@ -285,33 +319,9 @@ class Reconciler:
         await layers.settle(layer, interpreter)
         await asyncio.to_thread(lambda: layers.prune(self._crew.states.layers()))
 
-    async def _retire(self, replica: Replica) -> None:
-        try:
-            await self._hub.gateway.drained(replica.address, within=self._crew.drain_seconds)
-        finally:
-            self._end(replica)
-
-    def _end(self, replica: Replica) -> asyncio.Task[None]:
-        """Begin to stop *replica*; `close` waits until that is done."""
-        task = asyncio.create_task(self._stop(replica))
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
-        return task
-
-    async def _stop(self, replica: Replica) -> None:
-        await replica.stop()
-        if replica.app is not None:
-            self._crew.states.ended(replica.app.pid)
-        if replica.spec is not None and replica.spec.venv is not None and self._crew.layers is not None:
-            self._crew.layers.release(replica.spec.venv)
-
-    async def _stop_serving(self) -> None:
+    def _watch_no_more(self) -> None:
         if self._watching is not None:
             self._watching.cancel()
-        replica, self._serving = self._serving, None
-        if replica is not None:
-            self._hub.gateway.withdraw(self.repo)
-            await asyncio.shield(self._end(replica))
 
     async def _end_work(self) -> None:
         task, self._task = self._task, None
@@ -323,7 +333,7 @@ class Reconciler:
         for task in list(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
-        await asyncio.gather(*self._ending, return_exceptions=True)
+        await self._duty.finish()
 
     # State
 
@@ -349,15 +359,13 @@ class Reconciler:
 
     def _now(self, stage: Stage) -> Stage:
         """Return *stage* as it is called while an earlier commit still answers."""
-        if self._serving is None:
+        if self._duty.serving is None:
             return stage
         return Stage.RUNNING_BUILDING if stage is Stage.BUILDING else Stage.RUNNING_APP_STARTING
 
-    def _remember(self, replica: Replica) -> None:
-        if replica.spec is not None and replica.spec.venv is not None and self._crew.layers is not None:
-            self._crew.layers.hold(replica.spec.venv)
-        if replica.app is not None:
-            self._crew.states.started(self.repo.uid, replica.app.pid)
+    @property
+    def _serving_sha(self) -> str | None:
+        return self._duty.serving.sha if self._duty.serving else None
 
     def _later(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(work)

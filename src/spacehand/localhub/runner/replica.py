@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from spacehand.localhub.runner.address import Address, FolderAddress
 from spacehand.localhub.runner.engines._protocol import App, Fidelity, Folders, RunSpec
 from spacehand.localhub.runner.health import HealthWatch, Pace, UnhealthyAppError
+from spacehand.localhub.runner.record import ReplicaRecord
 
 _LOOK_SECONDS = 1.0  # how often memory is looked at
 _CLOSE_LOOK_SECONDS = 0.1  # when half of the limit is used
@@ -47,8 +48,42 @@ class Replica:
     memory: str = "16Gi"  # the limit, as it is shown
     tail: Callable[[], str] = lambda: ""  # the last lines of the run log
     started: float = field(default_factory=time.time)
+    headers: Mapping[str, str] = field(default_factory=dict)  # that the card adds to each answer
+    settings: str = ""  # a mark of the settings it was started with
+    _is_frozen: bool = False
     _out_of_memory: bool = False
     _watch: asyncio.Task[None] | None = None
+
+    @property
+    def token(self) -> str:
+        """Its name, which no other replica has."""
+        return self.folders.root.name
+
+    def record(self) -> ReplicaRecord:
+        """Return what finds the app again."""
+        assert self.app is not None  # noqa: S101 - a static Space has nothing to find
+        assert self.spec is not None  # noqa: S101
+        return ReplicaRecord(
+            self.sha,
+            self.fidelity.value,
+            self.memory,
+            self.settings,
+            self.app.record(),
+            self.spec,
+            self.headers,
+        )
+
+    async def freeze(self) -> None:
+        """Give the app no more processor time."""
+        if self.app is not None:
+            self._is_frozen = True
+            await self.app.freeze()
+
+    async def thaw(self) -> None:
+        """Let the frozen app go on."""
+        if self.app is not None:
+            await self.app.thaw()
+            self._is_frozen = False
 
     def guard(self) -> None:
         """Watch the memory from now on."""
@@ -110,7 +145,8 @@ class Replica:
         assert self.spec is not None  # noqa: S101 - an app has one
         limit = self.spec.memory_bytes
         while True:
-            used = await asyncio.to_thread(app.memory, limit)
+            # Who is frozen takes no more.
+            used = 0 if self._is_frozen else await asyncio.to_thread(app.memory, limit)
             if used > limit:
                 self._out_of_memory = True
                 await asyncio.to_thread(app.kill)

@@ -15,16 +15,19 @@ from spacehand.ids import RepoKind
 from spacehand.localhub.errors import HubError
 from spacehand.localhub.faults.kind import FaultKind
 from spacehand.localhub.runner import wire
+from spacehand.localhub.runner.bedtime import Bedtime
 from spacehand.localhub.runner.builder import Builder
 from spacehand.localhub.runner.card import CannotBuildError, SpaceCard
+from spacehand.localhub.runner.crew import Crew
 from spacehand.localhub.runner.engines.docker import DockerEngine
 from spacehand.localhub.runner.engines.process import ProcessEngine
 from spacehand.localhub.runner.engines.sandbox import SandboxEngine
 from spacehand.localhub.runner.launch import Launcher
 from spacehand.localhub.runner.layer import Layers
+from spacehand.localhub.runner.orphanage import Orphanage
 from spacehand.localhub.runner.plan import README
 from spacehand.localhub.runner.quarantine import Quarantine
-from spacehand.localhub.runner.reconciler import Crew, Order, Reconciler
+from spacehand.localhub.runner.reconciler import Order, Reconciler
 from spacehand.localhub.runner.state import SCHEMA, RunStates
 from spacehand.localhub.spaces.store import gc_timeout
 from spacehand.stage import Stage
@@ -37,7 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["Runner", "schema"]
 
 schema = SCHEMA  # `hub.py` passes it to the Database
-_IDLE_LOOK_SECONDS = 15.0
 
 
 class Runner:
@@ -54,19 +56,21 @@ class Runner:
         self._lock = threading.Lock()
         self._spaces: dict[str, Reconciler] = {}  # by the repository's uid
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._bedtime = Bedtime(hub, lambda: list(self._spaces.values()), self._crew.rest)
         self._idle: asyncio.Task[None] | None = None
         self._moves: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """End what a killed Hub left behind, and bring every Space back to where it should be."""
+        """Adopt or end what a killed Hub left behind, and bring every Space back to where it should be."""
         self._loop = asyncio.get_running_loop()
-        await asyncio.to_thread(self._sweep)
-        await self._crew.launcher.sweep()
         spaces = await asyncio.to_thread(self._hub.repos.list, RepoKind.SPACE)
+        adopted = await Orphanage(self._hub, self._crew).take_in([self._space(repo) for repo in spaces])
+        await self._crew.launcher.sweep()
+        await asyncio.to_thread(self._sweep, adopted)
         await asyncio.to_thread(self._forget_deleted, spaces)
         for repo in spaces:
             await self._resume(repo)
-        self._idle = asyncio.create_task(self._put_to_sleep())
+        self._idle = asyncio.create_task(self._bedtime.run())
 
     async def stop(self) -> None:
         """Stop all apps and builds; the Spaces come back at the next `start`."""
@@ -92,8 +96,8 @@ class Runner:
         await self._space(repo).rest(Stage.PAUSED)
 
     async def sleep(self, repo: Repo) -> None:
-        """Stop the app until the next request."""
-        await self._space(repo).rest(Stage.SLEEPING)
+        """Let the app sleep until the next request: without processor time at first, later without memory."""
+        await self._space(repo).sleep()
 
     async def restart(self, repo: Repo, *, factory: bool = False) -> None:
         """Start the app anew, waking or resuming it; *factory* also builds it anew, without its layer."""
@@ -110,7 +114,7 @@ class Runner:
     async def wake(self, repo: Repo) -> None:
         """Start a sleeping app, and return when it answers or has failed; does nothing to others."""
         space = self._space(repo)
-        if space.state.stage is Stage.SLEEPING:
+        if space.state.stage is Stage.SLEEPING and not await space.rouse():
             await self.restart(repo)
         await space.settled()
 
@@ -118,6 +122,7 @@ class Runner:
         """Restart the app with the settings as they are now; a paused or sleeping one stays so."""
         space = self._space(repo)
         if space.state.sha is None or space.state.stage in (Stage.PAUSED, Stage.SLEEPING):
+            await space.deepen()  # what is frozen has the settings of before
             space.changed.ring()
             return
         space.come_back()
@@ -240,14 +245,15 @@ class Runner:
         launcher = Launcher(self._hub, builder, (sandbox, ProcessEngine()), containers=(docker,))
         return Crew(launcher, RunStates(self._hub.database), self._layers)
 
-    def _sweep(self) -> None:
-        self._crew.states.end_orphans()
+    def _sweep(self, adopted: set[str]) -> None:
+        """Remove the files of what a killed Hub left behind, but for the apps *adopted*."""
         self._layers.sweep()
         self._layers.prune(self._crew.states.layers())
-        for folder in self._hub.place.spaces.glob("*/*/replicas"):
-            shutil.rmtree(folder, ignore_errors=True)
-        for path in self._hub.place.sockets.glob("*.sock"):
-            if path != self._hub.place.socket:
+        for folder in self._hub.place.spaces.glob("*/*/replicas/*"):
+            if folder.name not in adopted:
+                shutil.rmtree(folder, ignore_errors=True)
+        for path in self._hub.place.sockets.iterdir():
+            if path.stem not in adopted:
                 path.unlink(missing_ok=True)
 
     def _forget_deleted(self, spaces: list[Repo]) -> None:
@@ -266,23 +272,14 @@ class Runner:
         resting = state.stage is Stage.PAUSED or (state.stage is Stage.SLEEPING and state.sha == head)
         if head is None or resting or (state.sha is None and await asyncio.to_thread(self._is_first, repo)):
             return
+        if space.is_serving and state.stage is Stage.RUNNING and state.sha == head and not space.is_outdated:
+            return
         if state.stage.is_error and state.sha == head:
-            if state.serving is not None:
+            if state.serving is not None and not space.is_serving:
                 space.obey(Order(state.serving, restores=True))
             return
         space.come_back(head)
         space.obey(Order(head))
-
-    async def _put_to_sleep(self) -> None:
-        """Stop apps that nobody asked anything for as long as their sleep time."""
-        while True:
-            await asyncio.sleep(_IDLE_LOOK_SECONDS)
-            for space in list(self._spaces.values()):
-                if space.state.stage is Stage.RUNNING and space.started and space.state.sdk != "static":
-                    limit = gc_timeout(self._hub.spaces.public_settings(space.repo))
-                    asked = max(self._hub.gateway.last_request(space.repo) or 0.0, space.started)
-                    if limit is not None and limit >= 0 and time.time() - asked > limit:
-                        await space.rest(Stage.SLEEPING)
 
     # Small questions
 

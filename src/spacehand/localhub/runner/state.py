@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-import psutil
-
+from spacehand.localhub.runner.record import ReplicaRecord
 from spacehand.localhub.wire_time import now
 from spacehand.stage import Stage
 
@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS space_events (
     message TEXT
 );
 CREATE INDEX IF NOT EXISTS space_events_by_uid ON space_events (uid, number);
-CREATE TABLE IF NOT EXISTS space_processes (pid INTEGER PRIMARY KEY, uid TEXT NOT NULL, started REAL NOT NULL)
+CREATE TABLE IF NOT EXISTS space_replicas (token TEXT PRIMARY KEY, uid TEXT NOT NULL, record TEXT NOT NULL)
 """
 _KEPT_EVENTS = 1_000  # for each Space
 
@@ -40,6 +40,7 @@ class RunState:
     stage: Stage = Stage.NO_APP_FILE
     sha: str | None = None  # the commit that should run
     serving: str | None = None  # the commit that answers requests
+    replica: str | None = None  # the app that serves, or sleeps
     built: str | None = None  # the last commit whose build succeeded
     error: str | None = None
     layer: str | None = None  # the environment that build made
@@ -51,7 +52,7 @@ class RunState:
 
 
 class RunStates:
-    """The table of run states, with every change of stage and every process that was started."""
+    """The table of run states, with every change of stage and every app that was started."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -98,44 +99,32 @@ class RunStates:
             if row["uid"] not in uids:
                 self.forget(row["uid"])
 
-    def started(self, uid: str, pid: int) -> None:
-        """Remember a process, so that it can be ended if the Hub is killed."""
-        try:
-            began = psutil.Process(pid).create_time()
-        except psutil.Error:
-            return
+    def started(self, uid: str, token: str, record: ReplicaRecord) -> None:
+        """Remember an app, so that it is found again if the Hub is killed."""
         with self._database.write() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO space_processes (pid, uid, started) VALUES (?, ?, ?)",
-                (pid, uid, began),
+                "INSERT OR REPLACE INTO space_replicas (token, uid, record) VALUES (?, ?, ?)",
+                (token, uid, record.to_json()),
             )
 
-    def ended(self, pid: int) -> None:
-        """Forget a process."""
+    def ended(self, token: str) -> None:
+        """Forget an app."""
         with self._database.write() as connection:
-            connection.execute("DELETE FROM space_processes WHERE pid = ?", (pid,))
+            connection.execute("DELETE FROM space_replicas WHERE token = ?", (token,))
 
-    def end_orphans(self) -> list[int]:
-        """Kill what an earlier Hub started and could not stop; return the process ids."""
-        orphans = list(self._orphans())
-        for process in orphans:
-            process.kill()
-        psutil.wait_procs(orphans, timeout=5)
-        with self._database.write() as connection:
-            connection.execute("DELETE FROM space_processes")
-        return [process.pid for process in orphans]
+    def forget_replicas(self, but: Collection[str]) -> None:
+        """Forget every app but those of these names."""
+        for row in self._database.rows("SELECT token FROM space_replicas"):
+            if row["token"] not in but:
+                self.ended(row["token"])
 
-    def _orphans(self) -> Iterator[psutil.Process]:
-        for row in self._database.rows("SELECT pid, started FROM space_processes"):
-            try:
-                process = psutil.Process(row["pid"])
-                # The number may belong to another process by now.
-                if abs(process.create_time() - row["started"]) > 0.05:
-                    continue
-                yield from process.children(recursive=True)
-                yield process
-            except psutil.Error:
-                continue
+    def replicas(self) -> list[tuple[str, str, ReplicaRecord]]:
+        """Return ``(uid, token, record)`` of every app that was started and has not ended, oldest first."""
+        found = []
+        for row in self._database.rows("SELECT uid, token, record FROM space_replicas ORDER BY rowid"):
+            with contextlib.suppress(ValueError):  # of another release: nobody here can adopt it
+                found.append((row["uid"], row["token"], ReplicaRecord.from_json(row["record"])))
+        return found
 
 
 def _add_event(connection: sqlite3.Connection, uid: str, state: RunState) -> None:

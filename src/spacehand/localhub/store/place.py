@@ -27,8 +27,11 @@ class Place:
             self.spaces,
             self.incoming,
             self.sockets,
+            self.door,
         ):
             folder.mkdir(exist_ok=True)
+        self.sockets.chmod(0o700)
+        self.door.chmod(0o755)
 
     @property
     def description(self) -> Path:
@@ -109,12 +112,18 @@ class Place:
 
     @property
     def sockets(self) -> Path:
+        """Where each running app listens, and its keeper."""
         return self.root / "sockets"
+
+    @property
+    def door(self) -> Path:
+        """The folder that every sandbox is given; nothing but `socket` is in it."""
+        return self.root / "door"
 
     @property
     def socket(self) -> Path:
         """The Hub itself as a unix socket: how a sandboxed Space reaches it."""
-        return self.sockets / "hub.sock"
+        return self.door / "hub.sock"
 
     @property
     def spaces(self) -> Path:

@@ -74,7 +74,11 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class HubAccess:
-    """How an app reaches the Hub: the same URL everywhere, in a sandbox through *socket*."""
+    """
+    How an app reaches the Hub: the same URL everywhere, in a sandbox through *socket*.
+
+    The sandbox gets the socket's folder, where the next Hub makes its own: nothing else may be in it.
+    """
 
     endpoint: str
     port: int
@@ -93,12 +97,14 @@ class RunSpec:
     venv: Path | None  # None: the bare interpreter
     memory_bytes: int
     socket: Path  # where a sandbox listens
+    control: Path  # where the app's keeper listens, for the next Hub too; in a folder closed to others
     hub: HubAccess | None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)  # holds secrets
     grace_seconds: float = 5.0
     image: Image | None = None  # what a container is made from; None: the app is the repository's files
     cores: float = 2.0
     gpus: int = 0
+    alone_seconds: float = 60.0  # that the app lives on without a Hub
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import aiodocker
 import psutil
 from aiodocker.exceptions import DockerError
 
-from spacehand.localhub.runner.address import PortAddress, SocketAddress
+from spacehand.localhub.runner.address import APP_PORT, PortAddress, SocketAddress
 from spacehand.localhub.runner.engines import attendant
 from spacehand.localhub.runner.engines._protocol import (
     Capabilities,
@@ -59,6 +59,7 @@ class DockerEngine:
         self._hub = hub
         self._host = host if host is not None else find_host()
         self._known: Capabilities | None = None
+        self._adopted: set[str] = set()  # ids of containers
         self._behind_relay = True
         self._tool = DockerTool(self._host)
         self.builder = ImageBuilder(self._tool, scratch, hub)
@@ -91,18 +92,25 @@ class DockerEngine:
                 await _remove(docker, container.id)
                 raise
 
-    async def adopt(self, _record: Mapping[str, Any], _spec: RunSpec, _output: Output) -> DockerApp | None:
-        return None  # its relay has ended it together with the Hub
+    async def adopt(self, record: Mapping[str, Any], spec: RunSpec, output: Output) -> DockerApp | None:
+        port = spec.image.port if spec.image is not None else APP_PORT
+        address = PortAddress(record["port"]) if record["port"] else SocketAddress(spec.socket, port)
+        app = await DockerApp.adopt(record, spec, address, output, own_network=True)
+        if app is None:
+            return None
+        self._adopted.add(record["container"])
+        return app.attend(DockerContainer(self._host, record["container"], record["container_pid"]))
 
     async def sweep(self) -> None:
-        """Remove the containers that an earlier Hub left behind."""
+        """Remove the containers that an earlier Hub left behind, but for those that were adopted."""
         if not self._host:
             return
         with contextlib.suppress(OSError, DockerError, aiodocker.exceptions.DockerError):
             async with aiodocker.Docker(self._host) as docker:
                 label = f"spacehand.hub={self._hub}"
                 for container in await docker.containers.list(all=True, filters={"label": [label]}):
-                    await _remove(docker, container.id)
+                    if container.id not in self._adopted:
+                        await _remove(docker, container.id)
 
     def _configuration(self, spec: RunSpec) -> dict[str, Any]:
         assert spec.image is not None  # noqa: S101 - only images come here

@@ -57,10 +57,9 @@ class ProcessEngine:
         address = PortAddress(spec.layout.port)
         return await SupervisedApp.start(command, spec, order, address, output, own_network=False)
 
-    async def adopt(
-        self, _record: Mapping[str, Any], _spec: RunSpec, _output: Output
-    ) -> SupervisedApp | None:
-        return None  # its relay has ended it together with the Hub
+    async def adopt(self, record: Mapping[str, Any], spec: RunSpec, output: Output) -> SupervisedApp | None:
+        address = PortAddress(record["port"])
+        return await SupervisedApp.adopt(record, spec, address, output, own_network=False)
 
 
 def _free_port() -> int:

@@ -26,7 +26,7 @@ from spacehand.localhub.runner.interpreter import Interpreter, current
 
 UID = 1000
 _RELAY = "/opt/spacehand/relay.py"
-_HUB_SOCKET = "/run/spacehand/hub.sock"
+_HUB_FOLDER = "/run/spacehand"
 _VENV = "/opt/venv"
 
 # What programs look for in /etc, as far as it tells nothing about this machine's owner.
@@ -110,7 +110,7 @@ class SandboxEngine:
                 "listener": listener.fileno(),
                 "port": APP_PORT,
                 "hub_port": spec.hub.port if spec.hub and spec.hub.port != APP_PORT else None,
-                "hub_socket": _HUB_SOCKET,
+                "hub_socket": f"{_HUB_FOLDER}/{spec.hub.socket.name}" if spec.hub else None,
             }
             command = [*self.wrap(spec), str(spec.interpreter.path), "-I", "-S", _RELAY]
             return await SupervisedApp.start(
@@ -125,10 +125,9 @@ class SandboxEngine:
         finally:
             listener.close()
 
-    async def adopt(
-        self, _record: Mapping[str, Any], _spec: RunSpec, _output: Output
-    ) -> SupervisedApp | None:
-        return None  # its relay has ended it together with the Hub
+    async def adopt(self, record: Mapping[str, Any], spec: RunSpec, output: Output) -> SupervisedApp | None:
+        address = SocketAddress(spec.socket)
+        return await SupervisedApp.adopt(record, spec, address, output, own_network=True)
 
     def wrap(self, spec: RunSpec) -> list[str]:
         """Return the command line that what shall run in the sandbox is appended to."""
@@ -141,7 +140,7 @@ class SandboxEngine:
             command += ["--ro-bind", str(spec.venv), _VENV]
         command += ["--ro-bind", str(RELAY), _RELAY]
         if spec.hub:
-            command += ["--bind", str(spec.hub.socket), _HUB_SOCKET]
+            command += ["--ro-bind", str(spec.hub.socket.parent), _HUB_FOLDER]
         command += ["--bind", str(folders.home), "/home/user", "--bind", str(folders.app), "/app"]
         command += ["--chdir", "/", "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LANG", "C.UTF-8", "--"]
         return [*command, *self.as_user()]
@@ -212,6 +211,7 @@ class SandboxEngine:
             None,
             0,
             folders.root / "s",
+            folders.root / "k",
             None,
         )
         process = await asyncio.create_subprocess_exec(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import json
-import os
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,8 +13,9 @@ from typing import Any, Self
 import psutil
 
 from spacehand.localhub.runner.address import Address, PortAddress
-from spacehand.localhub.runner.command import pump
+from spacehand.localhub.runner.engines import keeper_link
 from spacehand.localhub.runner.engines._protocol import Listener, Output, RunSpec
+from spacehand.localhub.runner.engines.keeper_link import KeeperLink
 
 RELAY = Path(__file__).resolve().parent.parent / "relay.py"
 _LISTENING = "0A"
@@ -24,21 +23,19 @@ _LISTENING = "0A"
 
 class SupervisedApp:
     """
-    A relay process with the app under it.
+    A keeper with the relay under it and the app under that.
 
-    Our end of the relay's input is what keeps the app alive: closed, by `stop` or because the Hub died, the
-    relay ends the app.
+    The keeper outlives this Hub, so another can adopt the app; see `keeper` for what is said between them.
     """
 
     def __init__(
-        self, process: asyncio.subprocess.Process, spec: RunSpec, address: Address, *, own_network: bool
+        self, link: KeeperLink, spec: RunSpec, address: Address, *, own_network: bool, output: Output
     ) -> None:
-        self._process = process
+        self._link = link
         self._spec = spec
         self._address = address
         self._own_network = own_network
-        self._pump: asyncio.Task[None] | None = None
-        self._exit: asyncio.Task[int] | None = None
+        self._exit = asyncio.create_task(self._ended(output))
 
     @classmethod
     async def start(
@@ -53,25 +50,28 @@ class SupervisedApp:
         own_network: bool,
     ) -> Self:
         """Start *command*, which ends in the relay, and give the relay its *order*."""
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            env={"PATH": os.defpath, "LANG": "C.UTF-8"},
-            cwd="/",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            pass_fds=tuple(keep_open),
-            start_new_session=True,
+        link = await keeper_link.start(
+            spec.control,
+            {
+                "command": list(command),
+                "relay": dict(order),
+                "keep_open": list(keep_open),
+                "groups": [],
+                "grace": spec.grace_seconds,
+                "alone": spec.alone_seconds,
+            },
         )
-        app = cls(process, spec, address, own_network=own_network)
-        assert process.stdin is not None  # noqa: S101 - for the type checker: both are pipes
-        assert process.stdout is not None  # noqa: S101
-        app._pump = asyncio.create_task(pump(process.stdout, output))
-        app._exit = asyncio.create_task(app._ended())
-        # Not on the command line and not in the relay's environment, where other users could read it.
-        process.stdin.write(json.dumps(order).encode() + b"\n")
-        # The pipe takes what the kernel lets it, the rest follows: nobody can be cancelled in between.
-        return app
+        return cls(link, spec, address, own_network=own_network, output=output)
+
+    @classmethod
+    async def adopt(
+        cls, record: Mapping[str, Any], spec: RunSpec, address: Address, output: Output, *, own_network: bool
+    ) -> Self | None:
+        """Return the app that *record* finds, or None when it is no more."""
+        link = await keeper_link.find(spec.control)
+        if link is None or link.pid != record["pid"]:
+            return None
+        return cls(link, spec, address, own_network=own_network, output=output)
 
     @property
     def address(self) -> Address:
@@ -79,14 +79,13 @@ class SupervisedApp:
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        return self._link.pid
 
     def move_to(self, port: int) -> None:
         if not self._own_network:
             self._address = PortAddress(port)
 
     async def wait(self) -> int:
-        assert self._exit is not None  # noqa: S101 - set by start
         return await asyncio.shield(self._exit)
 
     async def freeze(self) -> None:
@@ -96,15 +95,15 @@ class SupervisedApp:
         await asyncio.to_thread(self._thaw)
 
     def record(self) -> Mapping[str, Any]:
-        return {"pid": self.pid}
+        port = self._address.port if isinstance(self._address, PortAddress) else None
+        return {"pid": self.pid, "port": port}
 
     async def stop(self) -> None:
         await self.thaw()  # who is frozen hears no polite request
         family = await asyncio.to_thread(self._family)
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._link.say({"stop": True})
         try:
-            async with asyncio.timeout(self._spec.grace_seconds + 3):
+            async with asyncio.timeout(self._spec.grace_seconds + 6):
                 await self.wait()
         except TimeoutError:
             self._kill_all()
@@ -171,22 +170,24 @@ class SupervisedApp:
 
     def _family(self) -> list[psutil.Process]:
         try:
-            return psutil.Process(self._process.pid).children(recursive=True)
+            return psutil.Process(self.pid).children(recursive=True)
         except psutil.Error:
             return []
 
-    async def _ended(self) -> int:
-        code = await self._process.wait()
-        if self._pump is not None:
-            # A grandchild in a session of its own may hold the pipe open.
-            await asyncio.wait([self._pump], timeout=1)
-            self._pump.cancel()
-        self._kill_all()
-        return 128 - code if code < 0 else code
+    async def _ended(self, output: Output) -> int:
+        code = await self._link.follow(output)
+        if code is None:  # the keeper was killed, and its relay has ended the app
+            self._kill_all()
+        await self._link.close()
+        self._spec.control.unlink(missing_ok=True)
+        return 128 + signal.SIGKILL if code is None else code
 
     def _kill_all(self) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        with contextlib.suppress(psutil.Error):
+            keeper = psutil.Process(self.pid)
+            for process in [*keeper.children(recursive=True), keeper]:
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
 
 
 def _is_ours(process: psutil.Process) -> bool:
