@@ -9,7 +9,7 @@ import sys
 import benchmarks
 from benchmarks import figure
 
-_NOT_BENCHMARKS = {"__main__", "figure", "hubs", "null_server"}
+_NOT_BENCHMARKS = {"__main__", "figure", "http_load", "hubs", "null_server", "space_app"}
 
 
 def main() -> None:

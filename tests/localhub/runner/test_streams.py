@@ -97,19 +97,23 @@ class Follower:
 
     def __init__(self, api: HfApi) -> None:
         self.lines: list[str] = []
+        self._end: Exception | None = None
         self._grown = threading.Condition()
         threading.Thread(target=self._read, args=(api,), daemon=True).start()
 
     def _read(self, api: HfApi) -> None:
-        for line in api.fetch_space_logs(SPACE, follow=True):
-            with self._grown:
-                self.lines.append(line)
-                self._grown.notify_all()
+        try:
+            for line in api.fetch_space_logs(SPACE, follow=True):
+                with self._grown:
+                    self.lines.append(line)
+                    self._grown.notify_all()
+        except Exception as error:  # also when the last Hub of all tests has ended
+            self._end = error
 
     def until(self, found: Callable[[list[str]], bool], limit: float = 60) -> list[str]:
         """Return the lines so far once *found* says so."""
         with self._grown:
-            assert self._grown.wait_for(lambda: found(self.lines), limit), self.lines[-5:]
+            assert self._grown.wait_for(lambda: found(self.lines), limit), (self._end, self.lines[-5:])
             return list(self.lines)
 
 
