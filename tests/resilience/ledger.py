@@ -85,14 +85,10 @@ def require_sound(data: Path) -> None:
 
 def orphans(hub: HubProcess) -> list[str]:
     """Return every process that works in the Hub's folder and is neither the Hub's own nor adopted by it."""
-    found = []
-    for process in psutil.process_iter():
-        ours = {psutil.Process().pid, hub.pid, *(child.pid for child in family(hub))}
-        if process.pid in ours:
-            continue
-        if any(str(hub.data) in trace for trace in traces(process)):
-            found.append(f"{process.pid}: {process.name()}")
-    return found
+    seen = [one for one in psutil.process_iter() if any(str(hub.data) in trace for trace in traces(one))]
+    # Looked at afterwards: what the Hub started meanwhile is its own.
+    ours = {psutil.Process().pid, hub.pid, *(child.pid for child in family(hub))}
+    return [f"{one.pid}: {one.name()}" for one in seen if one.pid not in ours and one.is_running()]
 
 
 def family(hub: HubProcess) -> list[psutil.Process]:

@@ -51,17 +51,6 @@ def settled(scene: Scene) -> None:
     require_sound(scene.hub.data)
 
 
-def test_killed_three_times(scene: Scene):
-    """
-    Killed in an upload, a commit and a push, the Hub has all it acknowledged, and the work can be redone.
-    """
-    scene.mebibytes = 16
-    scene.hub.api.create_repo(scene.repo)
-    for disaster in (in_mid_upload, in_mid_commit, in_mid_push):
-        disaster(scene)
-        settled(scene)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_killed_while_data_comes_in(scene: Scene):

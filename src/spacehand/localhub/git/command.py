@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+MARK = "SPACEHAND_GIT"  # in the environment of every git that a Hub starts
+
 _ALWAYS = {
     "safe.directory": "*",  # the data folder may belong to whoever started the Hub under another name
     "core.fsync": "all",  # a push that was acknowledged survives a power cut
@@ -28,4 +30,4 @@ def git_command(*arguments: str, **settings: str) -> list[str]:
 def git_environment() -> dict[str, str]:
     """Return the Hub's environment without what would lead git to another repository or configuration."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    return kept | {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "LC_ALL": "C"}
+    return kept | {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "LC_ALL": "C", MARK: "1"}

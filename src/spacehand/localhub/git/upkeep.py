@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pygit2
 
 from spacehand.localhub.git.command import git_command, git_environment
+from spacehand.localhub.git.strays import end_strays
 
 if TYPE_CHECKING:
     from spacehand.localhub.repos.store import Repo, Repos
@@ -31,8 +32,9 @@ def sweep(place: Place) -> None:
     """
     Remove what a killed Hub left in its repositories: without this, a branch could stay locked for ever.
 
-    Only before the Hub serves, when nobody else can hold these locks.
+    Only before the Hub serves, when nobody else can hold these locks: not even its git, which may outlive it.
     """
+    end_strays(place)
     for repository in place.repos.glob("*.git"):
         locks = [*repository.glob("*.lock"), *(repository / "refs").rglob("*.lock")]
         for left in [*locks, *(repository / "objects" / "pack").glob("tmp_*")]:
