@@ -53,7 +53,7 @@ def test_the_rate_limit_does_not_load_the_cache():
     """
     program = (
         "import sys; from spacehand_runtime import Metrics, RateLimit\n"
-        "heavy = {'spacehand_runtime._cache', 'asyncio', 'multiprocessing'}\n"
+        "heavy = {'spacehand_runtime.cache.cache', 'asyncio', 'multiprocessing'}\n"
         "print(bool(heavy & set(sys.modules)))"
     )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from spacehand_runtime import MemoryGuard, MemoryState, OverloadedError
-from spacehand_runtime._container import Bound, Container
+from spacehand_runtime.container import Bound, Container
 
 MB = 1 << 20
 

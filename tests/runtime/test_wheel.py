@@ -17,10 +17,8 @@ HERE = Path(__file__).parent
 ALL = ("xxhash", "blake3", "numpy", "pandas", "pyarrow", "zstandard", "pillow", "matplotlib", "plotly")
 # Where it is alone, a library shows that it needs no other; without any, that none is needed.
 SETS = [(), *((name,) for name in ALL[:7]), ("pandas<3", "pyarrow"), ALL]
-TESTS = (
-    *("cache", "cache_disk", "codec", "compat", "front_door", "instruments", "key", "key_tables"),
-    *("memory_guard", "metrics", "rate_limit", "retry"),
-)
+FOLDERS = ("cache", "codec", "key", "metrics")
+FILES = ("attempts", "compat", "front_door", "memory_guard", "rate_limit")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +36,9 @@ def elsewhere(tmp_path_factory):
     """The tests alone: no source of ours above or beside them."""
     folder = tmp_path_factory.mktemp("elsewhere")
     (folder / "tests/runtime").mkdir(parents=True)
-    for name in TESTS:
+    for name in FOLDERS:
+        shutil.copytree(HERE / name, folder / "tests/runtime" / name)
+    for name in FILES:
         shutil.copy(HERE / f"test_{name}.py", folder / "tests/runtime")
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = slow\nfilterwarnings = error\n")
     return folder

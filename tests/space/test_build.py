@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -126,7 +127,10 @@ def test_a_vendored_package_comes_as_a_folder(space, tmp_path):
     """
     built(space(), tmp_path / "out", vendor=["spacehand_runtime"])
 
-    assert "spacehand_runtime/__init__.py" in paths(tmp_path / "out")
+    package = Path(str(find_spec("spacehand_runtime").origin)).parent
+    whole = {f"spacehand_runtime/{path.relative_to(package)}" for path in package.rglob("*.py")}
+    assert whole <= set(paths(tmp_path / "out"))
+    assert "spacehand_runtime/queue/process/zygote.py" in whole  # folders inside it too
     assert not [path for path in paths(tmp_path / "out") if path.endswith(".pyc")]
 
 

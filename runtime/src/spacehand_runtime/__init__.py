@@ -10,8 +10,9 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._cache import Cache
-    from ._errors import (
+    from .attempts import degrade, retry
+    from .cache.cache import Cache
+    from .errors import (
         JobCancelledError,
         JobFailedError,
         JobProblem,
@@ -31,14 +32,13 @@ if TYPE_CHECKING:
         UnsendableError,
         WorkerLostError,
     )
-    from ._job import Job, JobState
-    from ._key import content_key, register_key
-    from ._memory_guard import MemoryGuard, MemoryState
-    from ._metrics import Metrics
-    from ._progress import Progress, report_progress
-    from ._queue import Queue
-    from ._rate_limit import RateLimit
-    from ._retry import degrade, retry
+    from .key.content import content_key, register_key
+    from .memory_guard import MemoryGuard, MemoryState
+    from .metrics.metrics import Metrics
+    from .queue.job import Job, JobState
+    from .queue.progress import Progress, report_progress
+    from .queue.queue import Queue
+    from .rate_limit import RateLimit
 
 __all__ = [
     "Cache",
@@ -76,38 +76,38 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Cache": "_cache",
-    "Job": "_job",
-    "JobCancelledError": "_errors",
-    "JobFailedError": "_errors",
-    "JobProblem": "_errors",
-    "JobState": "_job",
-    "JobTimeoutError": "_errors",
-    "MemoryGuard": "_memory_guard",
-    "MemoryLimitError": "_errors",
-    "MemoryState": "_memory_guard",
-    "Metrics": "_metrics",
-    "OverloadedError": "_errors",
-    "Progress": "_progress",
-    "Queue": "_queue",
-    "QueueClosedError": "_errors",
-    "QueueFullError": "_errors",
-    "QueueProblem": "_errors",
-    "RateLimit": "_rate_limit",
-    "RateLimitedError": "_errors",
-    "ReentryError": "_errors",
-    "RuntimeProblem": "_errors",
-    "SharedFailureError": "_errors",
-    "UncacheableError": "_errors",
-    "UnkeyableError": "_errors",
-    "UnknownJobError": "_errors",
-    "UnsendableError": "_errors",
-    "WorkerLostError": "_errors",
-    "content_key": "_key",
-    "degrade": "_retry",
-    "register_key": "_key",
-    "report_progress": "_progress",
-    "retry": "_retry",
+    "Cache": "cache.cache",
+    "Job": "queue.job",
+    "JobCancelledError": "errors",
+    "JobFailedError": "errors",
+    "JobProblem": "errors",
+    "JobState": "queue.job",
+    "JobTimeoutError": "errors",
+    "MemoryGuard": "memory_guard",
+    "MemoryLimitError": "errors",
+    "MemoryState": "memory_guard",
+    "Metrics": "metrics.metrics",
+    "OverloadedError": "errors",
+    "Progress": "queue.progress",
+    "Queue": "queue.queue",
+    "QueueClosedError": "errors",
+    "QueueFullError": "errors",
+    "QueueProblem": "errors",
+    "RateLimit": "rate_limit",
+    "RateLimitedError": "errors",
+    "ReentryError": "errors",
+    "RuntimeProblem": "errors",
+    "SharedFailureError": "errors",
+    "UncacheableError": "errors",
+    "UnkeyableError": "errors",
+    "UnknownJobError": "errors",
+    "UnsendableError": "errors",
+    "WorkerLostError": "errors",
+    "content_key": "key.content",
+    "degrade": "attempts",
+    "register_key": "key.content",
+    "report_progress": "queue.progress",
+    "retry": "attempts",
 }
 
 

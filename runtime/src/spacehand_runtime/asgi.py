@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import ContextVar
 from typing import Any
 
-from ._endpoints import Answer, answer
-from ._metrics import Metrics, Observation
+from spacehand_runtime.metrics.endpoints import Answer, answer
+from spacehand_runtime.metrics.metrics import Metrics, Observation
 
 __all__ = ["Observed", "client", "current_user"]
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from ._cache import Cache
-from ._key import content_key
+from spacehand_runtime.cache.cache import Cache
+from spacehand_runtime.key.content import content_key
 
 __all__ = ["COMPUTATION_CACHE", "ComputationCache"]
 

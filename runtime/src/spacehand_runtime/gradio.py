@@ -16,11 +16,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from importlib import import_module
 from typing import Any, TypeVar, cast
 
-from ._cache import Cache
-from ._key import register_key
-from ._memoize import Scope as CacheScope
-from ._metrics import Metrics
-from .asgi import Observed, Scope
+from spacehand_runtime.asgi import Observed, Scope
+from spacehand_runtime.cache.cache import Cache
+from spacehand_runtime.cache.memoize import Scope as CacheScope
+from spacehand_runtime.key.content import register_key
+from spacehand_runtime.metrics.metrics import Metrics
 
 __all__ = ["cached", "current_user", "observe"]
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, TypeVar
 
-from ._metrics import Metrics
-from .asgi import Observed, Scope
+from spacehand_runtime.asgi import Observed, Scope
+from spacehand_runtime.metrics.metrics import Metrics
 
 __all__ = ["current_user", "observe"]
 

@@ -1,0 +1,1 @@
+"""Results that are computed once and kept, in memory and on disk."""

@@ -1,0 +1,1 @@
+"""What an app did since it started: counted, and shown."""

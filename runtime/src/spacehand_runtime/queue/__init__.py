@@ -1,0 +1,1 @@
+"""Jobs that wait their turn, and what runs them."""
