@@ -30,20 +30,8 @@ def _free_port() -> int:
 def _machine(python: Path, *arguments: str, environment: dict[str, str]) -> Iterator[int]:
     """Run ``ray start``, and yield the process above all others of that machine."""
     command = [str(python.parent / "ray"), "start", "--block", "--num-cpus=1", "--node-ip-address=127.0.0.1"]
-    process = subprocess.Popen(
-        [*command, "--object-store-memory=300000000", *arguments],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout is not None
+    process = _started([*command, "--object-store-memory=300000000", *arguments], environment)
     try:
-        said = ""
-        while "--block" not in said:  # "This command will now block until terminated by a signal"
-            line = process.stdout.readline()
-            assert line, f"Ray did not start: {said}"
-            said += line
         yield process.pid
     finally:
         if process.poll() is None:
@@ -51,7 +39,25 @@ def _machine(python: Path, *arguments: str, environment: dict[str, str]) -> Iter
             for each in [*above.children(recursive=True), above]:
                 each.kill()
         process.wait(30)
+        assert process.stdout is not None
         process.stdout.close()
+
+
+def _started(command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
+    """Return the process that blocks; Ray gives up after 30 seconds, which a busy machine may need."""
+    said = ""
+    for _ in range(3):
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            said += line
+            if "--block" in line:  # "This command will now block until terminated by a signal"
+                return process
+        process.wait()
+        process.stdout.close()
+    raise AssertionError(f"Ray did not start: {said}")
 
 
 @pytest.mark.slow
