@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 
 .DEFAULT_GOAL := list
-.PHONY: list setup demo test test-slow conformance check fix bench docs serve lock pictures clean
+.PHONY: list setup demo train-example test test-slow conformance check fix bench docs serve lock pictures clean
 
 list:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -14,6 +14,11 @@ setup: $(VENV)/.dev  ## Create .venv with everything a developer needs
 
 demo: $(VENV)/.demo  ## Ship a real speech model to a live Space on this machine
 	@$(BIN)/spacehand demo $(ARGS)
+
+train-example: $(UV)  ## Train examples/spoken-words again, and compare what it measures (PyTorch and espeak-ng)
+	$(UV) venv --quiet --allow-existing --python $(BIN)/python build/train-example/venv
+	$(UV) pip install --quiet --python build/train-example/venv/bin/python -r examples/spoken-words/requirements.txt
+	build/train-example/venv/bin/python examples/spoken-words/train.py --output build/train-example/spoken-words --compare $(ARGS)
 
 test: $(VENV)/.dev  ## Run the quick tests (< 5 minutes on 2 cores)
 	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile $(ARGS)

@@ -40,6 +40,14 @@ def git_lfs() -> str:
     return found or ""
 
 
+def espeak() -> str:
+    """Return the path of the speech synthesizer, or skip."""
+    found = shutil.which("espeak-ng")
+    if found is None:
+        _missing("espeak", "espeak-ng is not installed")
+    return found or ""
+
+
 def docker() -> str:
     """Return the path of dockerd, with what tests make of it, or skip."""
     return _as_root("docker", "dockerd", "docker", "mmdebstrap", "nsenter")

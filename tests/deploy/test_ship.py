@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from tests.model import make
 
 from spacehand.deploy.deploy import Timing
 from spacehand.deploy.probe import Probe
+from spacehand.deploy.room import check_room
 from spacehand.deploy.ship import ServesWeights, Shipment, Shipped, ship
 from spacehand.errors import ConfigError, UnhealthyError
 from spacehand.history import History
 from spacehand.hub.digests import Digests
 from spacehand.ids import RepoId, RepoKind
 from spacehand.model.artifact import Model
+from spacehand.model.card.facts import CardWords
 
 MODEL, SPACE = RepoId("ada", "tiny"), RepoId("ada", "demo")
 
@@ -62,6 +65,20 @@ def shipped(app: App, hub: FakeHub, history: History, timing: Timing, folder: Pa
         )
 
     return shipped
+
+
+def huge(folder: Path) -> Model:
+    """float32 of Voxtral-Mini's size: 4.68 billion numbers in a true header, and a hole."""
+    folder.mkdir(exist_ok=True)
+    shape, size = [4_680_000, 1000], 18_720_000_000
+    header = json.dumps(
+        {"up_proj.weight": {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}}
+    ).encode()
+    with (folder / "model.safetensors").open("wb") as stream:  # a true header, and a hole
+        stream.write(len(header).to_bytes(8, "little") + header)
+        stream.truncate(8 + len(header) + size)
+    (folder / "config.json").write_text('{"model_type": "voxtral"}')
+    return Model.open(folder)
 
 
 def test_one_action_publishes_and_deploys(shipped: Ship, hub: FakeHub) -> None:
@@ -155,15 +172,7 @@ def test_a_model_too_large_for_the_hardware_is_known_before_a_byte_moves(
     hub: FakeHub, history: History, tmp_path: Path
 ) -> None:
     """float32 of Voxtral-Mini's size on cpu-basic: exit 3 with what fits, and no repository is made."""
-    shape, size = [4_680_000, 1000], 18_720_000_000
-    header = json.dumps(
-        {"up_proj.weight": {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}}
-    ).encode()
-    with (tmp_path / "model.safetensors").open("wb") as stream:  # a true header, and a hole
-        stream.write(len(header).to_bytes(8, "little") + header)
-        stream.truncate(8 + len(header) + size)
-    (tmp_path / "config.json").write_text('{"model_type": "voxtral"}')
-    shipment = Shipment(Model.open(tmp_path), MODEL, SPACE, "voxtral-asr")
+    shipment = Shipment(huge(tmp_path), MODEL, SPACE, "voxtral-asr")
 
     with pytest.raises(
         ConfigError, match=r"needs 20\.7 GB of memory, and `cpu-basic` has 17\.2 GB"
@@ -205,3 +214,67 @@ def test_the_inputs_of_the_probe_come_from_the_built_folder(
     )
 
     assert len(seen) == 1
+
+
+def test_the_first_hardware_that_holds_the_model_is_taken(hub: FakeHub, tmp_path: Path) -> None:
+    """Of several flavours in order of preference, one that is too small is passed by; none is refused."""
+    model = huge(tmp_path / "model")
+    chosen = ["cpu-basic", "cpu-upgrade", "l4x1"]
+    small = Shipment(model, MODEL, SPACE, "voxtral-asr", overrides={"space": {"hardware": chosen[:1]}})
+    shipment = Shipment(model, MODEL, SPACE, "voxtral-asr", overrides={"space": {"hardware": chosen}})
+
+    assert check_room(model, shipment.spec(None), hub) == "cpu-upgrade"
+    assert shipment.on("cpu-upgrade").spec(None).hardware == ("cpu-upgrade",)
+    with pytest.raises(ConfigError, match="cpu-basic"):
+        check_room(model, small.spec(None), hub)
+
+
+def test_a_variant_is_published_and_served_in_its_subfolder(
+    hub: FakeHub, history: History, app: App, timing: Timing, folder: Path, tmp_path: Path
+) -> None:
+    """The Space is told the subfolder, and has to serve the weights that lie there, not those above them."""
+    copy = make.full(tmp_path / "copy", {"quantization_config": {"quant_method": "torchao"}}, fill=9)
+    model = replace(Model.open(folder), beside={"int8": Model.open(copy)})
+    app.write("spacehand.toml", '[probe]\napi = "/transcribe"\n')
+    quantized = Digests().sha256(copy / "model.safetensors")
+
+    shipped = ship(
+        Shipment(model, MODEL, SPACE, app.folder, subfolder="int8"),
+        hub=hub,
+        history=history,
+        digests=Digests(),
+        prover=lambda _probe: Serving(hub, stuck=quantized),
+        timing=timing,
+    ).to_json()
+
+    assert shipped["weights_sha256"] == shipped["served_weights_sha256"] == quantized
+    assert hub.variables(SPACE)["MODEL_SUBFOLDER"] == "int8"
+    assert {"int8/model.safetensors", "int8/config.json"} <= set(hub.files(RepoKind.MODEL, MODEL))
+
+
+def test_a_failed_demo_does_not_hide_what_was_trained(shipped: Ship, hub: FakeHub) -> None:
+    """The error of a deploy says where the published model is, and the model stays there."""
+    prover = FakeProver(failure=UnhealthyError("no answer", hint="See the log"))
+
+    with pytest.raises(UnhealthyError) as failed:
+        shipped(prover)
+
+    assert "The model itself is published: http" in (failed.value.hint or "")
+    assert "model.safetensors" in hub.files(RepoKind.MODEL, MODEL)
+
+
+@pytest.mark.parametrize("base", ["", "/home/ada/runs/base", "../base"])
+def test_an_adapter_whose_base_no_space_can_fetch_is_known_before_a_byte_moves(
+    hub: FakeHub, history: History, tmp_path: Path, base: str
+) -> None:
+    """Its base is empty, or a folder of this machine: exit 3, unless the base's name on the Hub is given."""
+    model = Model.open(make.lora(tmp_path, base_model_name_or_path=base))
+    shipment = Shipment(model, MODEL, SPACE, "voxtral-asr")
+
+    with pytest.raises(ConfigError, match="adapter") as refused:
+        ship(shipment, hub=hub, history=history, digests=Digests())
+
+    assert "--base-model" in (refused.value.hint or "")
+    assert hub.calls == []
+    named = replace(shipment, card=CardWords(base_model="ada/base"))
+    assert named.spec(None).variables["BASE_MODEL_ID"] == "ada/base"

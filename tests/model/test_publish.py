@@ -6,6 +6,7 @@ import errno
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -339,3 +340,25 @@ def test_the_real_model_on_a_real_hub(whisper: Path, local_hub: HubProcess, name
     info = local_hub.api.model_info(str(repo))
     assert info.pipeline_tag == "automatic-speech-recognition"
     assert info.library_name == "ctranslate2"
+
+
+def test_a_quantized_copy_goes_up_in_its_subfolder_and_goes_when_it_is_no_longer_made(tmp_path: Path):
+    """
+    With the copy beside it, one commit; published again without, nothing of an older training stays there.
+    """
+    hub = FakeHub()
+    copy = make.full(tmp_path / "copy", {"quantization_config": {"quant_method": "torchao"}}, fill=3)
+    model = Model.open(_folder(tmp_path / "model"))
+    with_copy = replace(model, beside={"int8": Model.open(copy)})
+
+    first = publish(with_copy, REPO, hub=hub, digests=Digests())
+    there = set(hub.files(MODEL, REPO))
+    card = hub.text(MODEL, REPO, "README.md")
+    publish(model, REPO, hub=hub, digests=Digests())
+
+    assert first.variants == {"int8": Digests().sha256(copy / "model.safetensors")}
+    assert {"int8/model.safetensors", "int8/config.json"} <= there
+    assert "quantization_config" not in hub.text(MODEL, REPO, "config.json")
+    assert f"| `int8/model.safetensors` | {(copy / 'model.safetensors').stat().st_size} |" in card
+    assert not [path for path in hub.files(MODEL, REPO) if path.startswith("int8/")]
+    assert "int8" not in hub.text(MODEL, REPO, "README.md")

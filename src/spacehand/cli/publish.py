@@ -10,6 +10,7 @@ import click
 from spacehand.cli.command import command, to_option
 from spacehand.cli.model import card_words, model_options, visibility_option
 from spacehand.cli.terminal import Terminal
+from spacehand.cli.variant import variant_option, with_variant
 from spacehand.ids import Visibility
 from spacehand.session import connect
 
@@ -18,6 +19,7 @@ from spacehand.session import connect
 @model_options
 @click.argument("repo", required=False)
 @click.option("--include", multiple=True, metavar="GLOB", help="Upload these files, too.")
+@variant_option
 @visibility_option
 @to_option
 def publish_command(
@@ -26,6 +28,7 @@ def publish_command(
     model_dir: Path,
     repo: str | None,
     include: tuple[str, ...],
+    variant: str | None,
     private: bool,
     to: str | None,
     training_config: Path | None,
@@ -46,7 +49,7 @@ def publish_command(
     connection = connect(to, say=terminal.say)
     with Digests.default() as digests:
         published = publish(
-            model,
+            with_variant(terminal, model, variant, digests),
             connection.repo(repo or model_dir.resolve().name),
             hub=connection.hub,
             digests=digests,
@@ -68,6 +71,7 @@ def publish_command(
         "model_url": published.url,
         "revision": commit.revision,
         "weights_sha256": published.weights_sha256,
+        "variants": dict(published.variants),
         "changed": commit.changed,
         "uploaded_bytes": commit.uploaded_bytes,
         "skipped": [{"path": skipped.path, "why": skipped.why} for skipped in published.skipped],

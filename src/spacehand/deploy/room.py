@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from spacehand.errors import ConfigError
 from spacehand.hub._protocol import Flavor, Hub
 from spacehand.ids import RepoKind
 from spacehand.model.artifact import Model, ModelKind
@@ -12,34 +13,46 @@ from spacehand.space.spec import SpaceSpec
 _MEASURED = frozenset({ModelKind.FULL, ModelKind.SHARDED})
 
 
-def check_room(model: Model, spec: SpaceSpec, hub: Hub) -> None:
+def check_room(model: Model, spec: SpaceSpec, hub: Hub) -> str | None:
     """
-    Check that *model* fits into the memory of the hardware on which *spec* runs.
+    Return which of the hardware that *spec* names holds *model*: the first in order of preference.
 
-    A model that is quantized already, or whose files tell nothing, is left to the app; so are accelerators.
+    None where it names none, and what the Space has holds the model. A model that is quantized already, or
+    whose files tell nothing, is left to the app; so are accelerators.
 
     Raises:
-        ConfigError: it does not fit; the hint says what would.
+        ConfigError: nothing holds it; the hint says what would.
     """
+    flavors = {flavor.name: flavor for flavor in hub.flavors()}
+    named = [flavors[name] for name in spec.hardware if name in flavors]
+    there = [flavors[name] for name in [_present(spec, hub)] if name in flavors]
+    others = [_room(flavor) for flavor in flavors.values() if not flavor.accelerator]
+    numbers, refused = _numbers(model), None
+    for flavor in named or there:
+        try:
+            if numbers and not flavor.accelerator:
+                check(numbers, spec.variables, _room(flavor), others, where=str(model.folder))
+        except ConfigError as error:
+            refused = refused or error
+        else:
+            return flavor.name if named else None
+    if refused:
+        raise refused
+    return None
+
+
+def _numbers(model: Model) -> list[Numbers]:
+    """Return what is loaded as it is stored; nothing where that is not known before."""
     if model.kind not in _MEASURED or "quantization_config" in model.config:
-        return
-    numbers = [
+        return []
+    return [
         Numbers(tensor.name, tensor.dtype, tensor.shape)
         for header in model.headers.values()
         for tensor in header.tensors
     ]
-    flavors = {flavor.name: flavor for flavor in hub.flavors()}
-    flavor = flavors.get(_hardware(spec, hub, flavors))
-    if not numbers or flavor is None or flavor.accelerator:
-        return
-    others = [_room(other) for other in flavors.values() if not other.accelerator]
-    check(numbers, spec.variables, _room(flavor), others, where=str(model.folder))
 
 
-def _hardware(spec: SpaceSpec, hub: Hub, flavors: dict[str, Flavor]) -> str:
-    wanted = next((name for name in spec.hardware if name in flavors), None)
-    if wanted:
-        return wanted
+def _present(spec: SpaceSpec, hub: Hub) -> str:
     if spec.repo is None or hub.head(RepoKind.SPACE, spec.repo) is None:
         return "cpu-basic"
     runtime = hub.runtime(spec.repo)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,15 @@ from spacehand.deploy.plan import DEFAULT_CHOICES, Choices, Plan
 from spacehand.deploy.probe import Answer, Probe
 from spacehand.deploy.room import check_room
 from spacehand.deploy.tokens import refuse_writing_early
-from spacehand.errors import UnhealthyError
+from spacehand.errors import ConfigError, SpacehandError, UnhealthyError
 from spacehand.history import History
 from spacehand.hub._protocol import Hub
 from spacehand.hub.digests import Digests
 from spacehand.ids import RepoId, Visibility
-from spacehand.model.artifact import Model
+from spacehand.model.artifact import Model, ModelKind, variants
+from spacehand.model.card.facts import is_hub_id
 from spacehand.model.publish import Published, publish
+from spacehand.model.training import Training
 from spacehand.progress import Report, silent
 from spacehand.space.build import build
 from spacehand.space.spec import SpaceSpec
@@ -45,6 +48,8 @@ class Shipment:
     card: CardWords | None = None
     training_config: Mapping[str, Any] | Path | None = None
     results: Mapping[str, Any] | Path | None = None
+    subfolder: str | None = None  # serve the variant there, in place of the model itself
+    quantization: str | None = None  # none, int8, nf4: how the app loads it
     visibility: Visibility = Visibility.PUBLIC  # of the model
     overrides: Mapping[str, Any] = field(default_factory=dict)  # of the Space, shaped like spacehand.toml
 
@@ -62,15 +67,69 @@ class Shipment:
         space = {**self.overrides.get("space", {}), "repo": str(self.space)}
         return SpaceSpec.load(self.app, model=facts, overrides={**self.overrides, "space": space})
 
+    def on(self, hardware: str | None) -> Shipment:
+        """Return the same with a Space on *hardware*; None leaves it as it is."""
+        if hardware is None:
+            return self
+        space = {**self.overrides.get("space", {}), "hardware": [hardware]}
+        return replace(self, overrides={**self.overrides, "space": space})
+
+    @property
+    def served(self) -> Model:
+        """
+        The model that the Space serves: the whole one, or a variant in its subfolder.
+
+        Raises:
+            ConfigError: there is no such variant.
+        """
+        if self.subfolder is None:
+            return self.model
+        there = variants(self.model)
+        if self.subfolder not in there:
+            raise ConfigError(
+                f"There is no model in the subfolder `{self.subfolder}`",
+                where=str(self.model.folder),
+                hint=f"There are: {', '.join(f'`{name}`' for name in there)}"
+                if there
+                else "Make one: `--variant int8`",
+            )
+        return there[self.subfolder]
+
     def _facts(self, revision: str | None) -> ModelFacts:
-        base = self.model.adapter.get("base_model_name_or_path")
         return ModelFacts(
             repo=str(self.repo),
-            kind=self.model.kind.value,
+            kind=self.served.kind.value,
             revision=revision,
-            name=self.card.title if self.card else None,
-            base_model=base if isinstance(base, str) and base else None,
+            name=self._title(),
+            subfolder=self.subfolder,
+            base_model=self._base_model(),
+            quantization=self.quantization,
             task=self.model.task,
+        )
+
+    def _title(self) -> str | None:
+        if self.card and self.card.title:
+            return self.card.title
+        said = Training.load(self.model.folder, config=self.training_config).settings.get("title")
+        return str(said) if said else None
+
+    def _base_model(self) -> str | None:
+        """Return what an adapter is loaded on, where that is a model a Space can fetch."""
+        if self.served.kind is not ModelKind.LORA:
+            return None
+        said = (self.card.base_model if self.card else None) or self.served.adapter.get(
+            "base_model_name_or_path"
+        )
+        if isinstance(said, str) and is_hub_id(said):
+            return said
+        if not isinstance(self.app, str):
+            return None  # an app of one's own may know its base
+        raise ConfigError(
+            f"The adapter was trained on `{said}`, which no Space can fetch"
+            if said
+            else "The adapter does not say which model it was trained on",
+            where=str(self.served.folder / "adapter_config.json"),
+            hint="Publish that model, too, and name it: `--base-model OWNER/NAME`",
         )
 
 
@@ -81,6 +140,7 @@ class Shipped:
     published: Published
     deployed: Deployed
     seconds: float
+    subfolder: str | None = None  # of the variant that is served
 
     @property
     def answer(self) -> Any:
@@ -94,7 +154,7 @@ class Shipped:
             **self.deployed.to_json(),
             "model_url": self.published.url,
             "model_revision": self.published.commit.revision,
-            "weights_sha256": self.published.weights_sha256,
+            "weights_sha256": self.published.sha256_of(self.subfolder),
             "uploaded_bytes": self.published.commit.uploaded_bytes,
             "changed": self.published.commit.changed or self.deployed.changed,
             "transcript": said.get("transcript"),
@@ -134,7 +194,8 @@ def ship(
         # The model's commit is told by a variable: no file of the Space depends on it.
         unpublished = shipment.spec(None)
         if isinstance(shipment.app, str):  # how an app of one's own loads a model, only its author knows
-            check_room(shipment.model, unpublished, hub)
+            shipment = shipment.on(check_room(shipment.served, unpublished, hub))
+            unpublished = shipment.spec(None)
         if not choices.allow_write_token:
             refuse_writing_early(unpublished.secrets, hub)
         built = build(unpublished, Path(folder) / "space")
@@ -152,20 +213,36 @@ def ship(
         spec = shipment.spec(published.commit.revision)
         headers = hub.app_headers() if spec.visibility is Visibility.PRIVATE else {}
         probe = Probe.from_spec(spec.probe, built.folder, headers)
-        inner: Prover = prover(probe) if prover else probe
-        deployed = deploy(
-            spec,
-            hub=hub,
-            history=history,
-            digests=digests,
-            built=built,
-            choices=replace(choices, call_unchanged=True),
-            prover=ServesWeights(inner, published.weights_sha256, timing.now, timing.sleep),
-            review=review,
-            report=report,
-            timing=timing,
-        )
-    return Shipped(published, deployed, timing.now() - began)
+        with _telling(published):
+            deployed = deploy(
+                spec,
+                hub=hub,
+                history=history,
+                digests=digests,
+                built=built,
+                choices=replace(choices, call_unchanged=True),
+                prover=ServesWeights(
+                    prover(probe) if prover else probe,
+                    published.sha256_of(shipment.subfolder),
+                    timing.now,
+                    timing.sleep,
+                ),
+                review=review,
+                report=report,
+                timing=timing,
+            )
+    return Shipped(published, deployed, timing.now() - began, shipment.subfolder)
+
+
+@contextmanager
+def _telling(published: Published) -> Iterator[None]:
+    """Say with whatever goes wrong that what was trained is there, whatever becomes of its demo."""
+    try:
+        yield
+    except SpacehandError as error:
+        told = f"The model itself is published: {published.url}"
+        error.hint = f"{told}. {error.hint}" if error.hint else told
+        raise
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ class Model:
     adapter: Mapping[str, Any] = field(default_factory=dict, repr=False)  # adapter_config.json, for LoRA
     headers: Mapping[Path, WeightsHeader] = field(default_factory=dict, repr=False)  # none for a pickle
     warnings: tuple[str, ...] = ()
+    beside: Mapping[str, Model] = field(default_factory=dict, repr=False)  # variants that lie elsewhere
 
     @classmethod
     def open(cls, folder: Path) -> Model:
@@ -139,7 +140,8 @@ def naming_files() -> Iterator[None]:
 
 def variants(model: Model) -> dict[str, Model]:
     """
-    Return the further models in the folder's subfolders by name, such as a quantized copy in ``int8``.
+    Return the further models by subfolder, such as a quantized copy in ``int8``: those in the folder,
+    and those that are published with it.
 
     Raises:
         ModelError: one of them is broken.
@@ -149,7 +151,7 @@ def variants(model: Model) -> dict[str, Model]:
         here = {path.name for path in folder.iterdir() if path.is_file()}
         if here & _CONFIGURATIONS and here & _WEIGHTS and not _NO_VARIANT.match(folder.name):
             found[folder.name] = _open(folder)
-    return found
+    return found | dict(model.beside)
 
 
 def _open(folder: Path) -> Model:

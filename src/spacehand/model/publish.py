@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,13 @@ from spacehand.hub._protocol import Commit, Hub, LocalFile, RemoteFile
 from spacehand.hub.changes import FileChanges, changes
 from spacehand.hub.digests import Digests
 from spacehand.ids import RepoId, RepoKind, Visibility
-from spacehand.model.artifact import Model, naming_files
+from spacehand.model.artifact import Model, naming_files, variants
 from spacehand.model.card import plot
 from spacehand.model.card.card import Card, build
 from spacehand.model.card.facts import CardWords, Facts, gather
 from spacehand.model.selection import RESULTS_FOLDER, Selection, Skipped, select
 from spacehand.model.training import Training
+from spacehand.model.weights import combined_sha256
 from spacehand.progress import Progress, Report, silent
 
 _README = "README.md"
@@ -39,9 +40,14 @@ class Published:
     url: str
     commit: Commit  # `changed` is False where everything was there already
     weights_sha256: str
+    variants: Mapping[str, str] = field(default_factory=dict)  # the weights_sha256 of each, by subfolder
     uploaded: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()  # what of the folder stayed at home, and why
     notes: tuple[str, ...] = ()  # what a person should know: kept edits, a pickle
+
+    def sha256_of(self, subfolder: str | None) -> str:
+        """Return the hash of the weights in *subfolder*, of the model itself where that is None."""
+        return self.weights_sha256 if subfolder is None else self.variants[subfolder]
 
 
 def preview(
@@ -76,6 +82,7 @@ class _Prepared:
     facts: Facts
     words: CardWords
     files: tuple[LocalFile, ...]  # all but the card and the loss curve
+    variants: Mapping[str, str]  # the weights_sha256 of each, by subfolder
 
 
 def publish(
@@ -128,6 +135,7 @@ def publish(
         url=hub.page_url(RepoKind.MODEL, repo),
         commit=commit,
         weights_sha256=prepared.facts.weights_sha256 or "",
+        variants=prepared.variants,
         uploaded=tuple(file.path for file in moved.add),
         skipped=prepared.selection.skipped,
         notes=(*model.warnings, *written.notes),
@@ -157,7 +165,8 @@ def _prepare(
     leaks.refuse((*files, *readme))
     hashes = _hashes(model, digests, report)
     facts = gather(str(repo), model, training, hashes=hashes, words=words)
-    return _Prepared(selection, training, facts, words, files)
+    sums = {name: _sum(name, variant, hashes) for name, variant in variants(model).items()}
+    return _Prepared(selection, training, facts, words, files, sums)
 
 
 def _given(
@@ -182,8 +191,14 @@ def _given(
 
 
 def _hashes(model: Model, digests: Digests, report: Report) -> dict[str, str]:
-    """Return the sha256 of each weights file by its path, telling how far the reading is."""
-    total = sum(file.stat().st_size for file in model.weights)
+    """Return the sha256 of each weights file, variants' too, by its path, telling how far the reading is."""
+    models = {"": model, **{f"{name}/": variant for name, variant in variants(model).items()}}
+    files = {
+        prefix + file.relative_to(each.folder).as_posix(): file
+        for prefix, each in models.items()
+        for file in each.weights
+    }
+    total = sum(file.stat().st_size for file in files.values())
     done = 0
 
     def count(read: int) -> None:
@@ -191,10 +206,13 @@ def _hashes(model: Model, digests: Digests, report: Report) -> dict[str, str]:
         done += read
         report(Progress("hash", "Reading the weights", done, total, "bytes"))
 
-    return {
-        file.relative_to(model.folder).as_posix(): digests.digest(file, progress=count).sha256
-        for file in model.weights
-    }
+    return {path: digests.digest(file, progress=count).sha256 for path, file in files.items()}
+
+
+def _sum(name: str, variant: Model, hashes: Mapping[str, str]) -> str:
+    """Return the one hash of a variant's weights, as an app that serves the subfolder tells it."""
+    paths = [file.relative_to(variant.folder).as_posix() for file in variant.weights]
+    return combined_sha256({path: hashes[f"{name}/{path}"] for path in paths})
 
 
 def _commit(
@@ -256,21 +274,26 @@ def _left_over(prepared: _Prepared, remote_readme: str | None) -> Callable[[str]
     """
     Return whether a file on the Hub is one that an earlier publish wrote and this one replaces.
 
-    Only weights that the card there names are; whatever else people keep in the repository is theirs.
+    Only weights that the card there names are, and what lies in a subfolder beside such weights of a
+    variant; whatever else people keep in the repository is theirs.
     """
     earlier = {match["path"] for match in _ROW.finditer(remote_readme or "")}
-    if earlier - {file.path for file in prepared.files}:
+    gone = earlier - {file.path for file in prepared.files}
+    folders = {path.partition("/")[0] for path in gone if "/" in path and not path.startswith("onnx/")}
+    if gone:
         earlier.add(_INDEX)
 
     def is_left_over(path: str) -> bool:
-        return path in earlier or (path != prepared.facts.plot and bool(_OWN_PLOT.fullmatch(path)))
+        is_plot = path != prepared.facts.plot and bool(_OWN_PLOT.fullmatch(path))
+        return path in earlier or is_plot or path.partition("/")[0] in folders
 
     return is_left_over
 
 
 def _verify(prepared: _Prepared, remote: Mapping[str, RemoteFile], repo: RepoId) -> None:
     """Make sure that the Hub holds the weights that the card names."""
-    for file in prepared.facts.weights:
+    copies = (file for copy in prepared.facts.quantized for file in copy.files)
+    for file in (*prepared.facts.weights, *copies):
         there = remote.get(file.path)
         if there is None or (there.sha256 is not None and there.sha256 != file.sha256):
             raise ModelError(

@@ -11,7 +11,7 @@ import fnmatch
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from spacehand.errors import ModelError
@@ -103,6 +103,9 @@ def select(model: Model, *, include: Sequence[str] = ()) -> Selection:
     found: dict[str, LocalFile] = {}
     skipped: list[Skipped] = []
     readme: Path | None = None
+    for name, variant in model.beside.items():
+        for part in select(variant).files:
+            found[f"{name}/{part.path}"] = LocalFile(f"{name}/{part.path}", source=part.source)
     weights = _weights(model)
     parts = set(variants(model))
     for path, file in _walk(model.folder, skipped):
@@ -127,7 +130,8 @@ def select(model: Model, *, include: Sequence[str] = ()) -> Selection:
 
 
 def _weights(model: Model) -> Mapping[str, Path]:
-    models = {"": model, **{f"{name}/": variant for name, variant in variants(model).items()}}
+    here = variants(replace(model, beside={}))
+    models = {"": model, **{f"{name}/": variant for name, variant in here.items()}}
     return {
         prefix + file.relative_to(owner.folder).as_posix(): file
         for prefix, owner in models.items()

@@ -14,7 +14,7 @@ from tests.model import make
 
 from spacehand.errors import ConfigError, FrontMatterError
 from spacehand.hub.digests import Digests
-from spacehand.model.artifact import Model
+from spacehand.model.artifact import Model, variants
 from spacehand.model.card import header
 from spacehand.model.card.card import build, from_variables
 from spacehand.model.card.facts import CardWords, Facts, from_training, gather
@@ -24,8 +24,13 @@ from spacehand.model.training import Training
 def _facts(folder: Path, words: CardWords | None = None, **training: Any) -> Facts:
     model = Model.open(folder)
     digests = Digests()
-    hashes = {file.relative_to(folder).as_posix(): digests.sha256(file) for file in model.weights}
+    files = [*model.weights, *(file for variant in variants(model).values() for file in variant.weights)]
+    hashes = {file.relative_to(folder).as_posix(): digests.sha256(file) for file in files}
     return gather("ada/tiny", model, Training.load(folder, **training), hashes=hashes, words=words)
+
+
+def _size(folder: Path) -> int:
+    return (folder / "int8" / "model.safetensors").stat().st_size
 
 
 def _parts(card: str) -> tuple[dict[str, Any], str]:
@@ -124,12 +129,17 @@ def test_a_path_on_somebodys_disk_is_not_told(tmp_path: Path):
 
 def test_a_quantization_and_further_models_are_told(tmp_path: Path):
     """
-    The quantization comes from the configuration; quantized copies in subfolders are named.
+    The quantization comes from the configuration; quantized copies in subfolders are told with their hashes.
     """
     make.full(tmp_path)
     make.full(tmp_path / "int8", {"quantization_config": {"quant_method": "torchao", "load_in_8bit": True}})
+    digest = Digests().sha256(tmp_path / "int8" / "model.safetensors")
 
-    _, body = _parts(build(_facts(tmp_path)).text)
+    _, body = _parts(build(_facts(tmp_path, results={"eval_wer": 0.1})).text)
+
+    assert "- **In `int8/`:** quant\\_method torchao, load\\_in\\_8bit True" in body
+    assert f"| `int8/model.safetensors` | {_size(tmp_path)} | `{digest}` |" in body
+    assert "none of them on a quantized copy" in body
 
     assert (
         "- **Also here, in `int8/`:** full, quant\\_method torchao, load\\_in\\_8bit True, BF16, F32" in body

@@ -97,7 +97,8 @@ class CtcModel:
 
 
 def _word(group: list[_Token], start: float) -> Iterator[Word]:
-    text = "".join(token.text for token in group).removeprefix(_SENTENCEPIECE)
+    # Tokens that are whole words may end with the space that parts them.
+    text = "".join(token.text for token in group).removeprefix(_SENTENCEPIECE).strip()
     if not text:
         return
     # The geometric mean: one doubtful letter is felt.

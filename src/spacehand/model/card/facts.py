@@ -52,6 +52,15 @@ class WeightsFile:
 
 
 @dataclass(frozen=True, slots=True)
+class QuantizedCopy:
+    """The same model with smaller numbers, in a subfolder of the repository."""
+
+    subfolder: str
+    quantization: str  # such as ``quant_method torchao, quant_type Int8WeightOnlyConfig``
+    files: tuple[WeightsFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """The facts of one card."""
 
@@ -70,6 +79,7 @@ class Facts:
     weights_sha256: str | None = None
     weight_facts: WeightFacts | None = None
     variants: Mapping[str, str] = field(default_factory=dict)  # subfolder: what it holds
+    quantized: tuple[QuantizedCopy, ...] = ()  # those of the variants that say how they were quantized
     settings: Mapping[str, Value] = field(default_factory=dict)
     metrics: Mapping[str, int | float] = field(default_factory=dict)
     plot: str | None = None  # the path of the loss curve
@@ -111,10 +121,11 @@ def gather(
     hashes: Mapping[str, str],
     words: CardWords | None = None,
 ) -> Facts:
-    """Return the facts of *model*; *hashes* are the sha256 of its weights by path in the folder."""
+    """Return the facts of *model*; *hashes* are the sha256 of its and its variants' weights by path."""
     files = [file.relative_to(model.folder).as_posix() for file in model.weights]
     sizes = {path: file.stat().st_size for path, file in zip(files, model.weights, strict=True)}
     drawn = plot.is_drawable(training.history)
+    others = variants(model)
     facts = from_training(repo, training, words=words, adapter=model.adapter)
     return replace(
         facts,
@@ -130,7 +141,10 @@ def gather(
         weights=tuple(WeightsFile(path, sizes[path], hashes[path]) for path in files),
         weights_sha256=combined_sha256({path: hashes[path] for path in files}),
         weight_facts=weight_facts(model),
-        variants={name: _variant(variant) for name, variant in variants(model).items()},
+        variants={name: _variant(variant) for name, variant in others.items()},
+        quantized=tuple(
+            _copy(name, variant, hashes) for name, variant in others.items() if _quantization(variant)
+        ),
         plot=f"{RESULTS_FOLDER}/{plot.name(training.history)}" if drawn else None,
         plot_text=_plot_text(training) if drawn else None,
     )
@@ -248,11 +262,25 @@ def _quantization(model: Model) -> dict[str, str]:
     config = model.config.get("quantization_config")
     if not isinstance(config, Mapping):
         return {}
-    return {
+    said = {
         name: str(config[name])
         for name in _QUANTIZATION
         if isinstance(config.get(name), str | int) and config[name] is not False and config[name] != ""
     }
+    # torchao writes the class of its settings below the name of the rule they are for.
+    match config.get("quant_type"):
+        case {"default": {"_type": str(kind)}}:
+            said["quant_type"] = kind
+    return said
+
+
+def _copy(name: str, variant: Model, hashes: Mapping[str, str]) -> QuantizedCopy:
+    sizes = {file.relative_to(variant.folder).as_posix(): file.stat().st_size for file in variant.weights}
+    return QuantizedCopy(
+        name,
+        ", ".join(f"{key} {value}" for key, value in _quantization(variant).items()),
+        tuple(WeightsFile(f"{name}/{path}", size, hashes[f"{name}/{path}"]) for path, size in sizes.items()),
+    )
 
 
 def _variant(variant: Model) -> str:
