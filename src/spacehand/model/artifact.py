@@ -15,13 +15,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from spacehand.errors import ModelError, UsageError
-from spacehand.model import ctranslate2_binary, onnx_header, safetensors_header
+from spacehand.model import checkpoint, ctranslate2_binary, onnx_header, safetensors_header
 from spacehand.model.task import SPEECH, task_of
 from spacehand.model.tensor import WeightsHeader, read_object, refuse_pointer
 
@@ -85,7 +85,7 @@ class Model:
         if not any(folder.iterdir()):
             raise ModelError(f"`{folder}` is empty", where=str(folder), hint=_EXPECTED)
         with naming_files():
-            return _open(folder)
+            return _of_a_training(folder)
 
     @property
     def specification(self) -> str | None:
@@ -152,6 +152,16 @@ def variants(model: Model) -> dict[str, Model]:
         if here & _CONFIGURATIONS and here & _WEIGHTS and not _NO_VARIANT.match(folder.name):
             found[folder.name] = _open(folder)
     return found | dict(model.beside)
+
+
+def _of_a_training(folder: Path) -> Model:
+    """Return the model in *folder*, or in the checkpoint that counts where there is no final one."""
+    if any((folder / name).is_file() for name in _WEIGHTS) or not (chosen := checkpoint.choose(folder)):
+        model = _open(folder)
+        better = checkpoint.better_than_final(folder)
+        return replace(model, warnings=(*model.warnings, better)) if better else model
+    model = _open(chosen.folder)
+    return replace(model, warnings=(*model.warnings, chosen.why))
 
 
 def _open(folder: Path) -> Model:

@@ -393,3 +393,26 @@ def test_older_variables_make_a_card_without_a_template():
         "| batch size | `8` |",
         "| `train_loss` | 0.5 |",
     ]
+
+
+@pytest.mark.parametrize("base", ["''", "", "/home/ada/runs/base", "../base", "[ada/base, '']"])
+@pytest.mark.parametrize("given", [None, "mistralai/Voxtral-Mini-3B-2507"])
+def test_the_readme_of_an_adapter_names_no_base_the_hub_would_refuse(
+    tmp_path: Path, base: str, given: str | None
+):
+    """
+    PEFT writes where the base was loaded from, or nothing: dropped, or replaced by the base that is known.
+    """
+    make.lora(tmp_path, base_model_name_or_path=given or "")
+    tag = "base_model:adapter:/home/ada/runs/base"
+    readme = (
+        f"---\nbase_model: {base}\nlibrary_name: peft\ntags:\n- lora\n- '{tag}'\n---\n# Ours\n\nMy words.\n"
+    )
+
+    keys, body = _parts(build(_facts(tmp_path), folder_readme=readme).text)
+
+    expected = ["ada/base"] if "ada/base" in base else given
+    assert keys.get("base_model") == expected
+    assert keys["tags"] == ["lora"]
+    assert "My words." in body
+    assert "/home/ada" not in "".join(map(str, keys.values()))

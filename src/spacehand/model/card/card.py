@@ -72,6 +72,7 @@ def build(
     """
     keys, blocks = _render(facts, template, given or {})
     folder = _Parts.of(folder_readme) if folder_readme is not None else None
+    folder = folder and replace(folder, header=header.without_local_bases(folder.header))
     remote = _Parts.of(remote_readme) if remote_readme is not None else None
     old, notes = _base(folder, remote)
     known = old.record.blocks if old.record else ()

@@ -142,6 +142,35 @@ def merge(old: str, new: Mapping[str, Any], record: Mapping[str, str] | None) ->
     return f"---\n{old.rstrip()}\n---\n" if wanted == there else _rewrite(old, wanted)
 
 
+def without_local_bases(old: str) -> str:
+    """
+    Return the header *old* (YAML) without base models that are no ids on the Hub, and without their tags.
+
+    PEFT writes there whatever the base was loaded from: a folder of this machine, or nothing. The Hub refuses
+    both.
+    """
+    there = parse(old)
+    bases = there.get("base_model")
+    if bases is None and "base_model" not in there:
+        return old
+    listed = bases if isinstance(bases, list) else [bases]
+    kept = [base for base in listed if isinstance(base, str) and is_hub_id(base)]
+    if len(kept) == len(listed):
+        return old
+    wanted = dict(there)
+    wanted["base_model"] = kept
+    if isinstance(there.get("tags"), list):
+        wanted["tags"] = [tag for tag in there["tags"] if _names_a_hub_id(tag)]
+    wanted = {key: value for key, value in wanted.items() if key not in ("base_model", "tags") or value}
+    return _rewrite(old, wanted).removeprefix("---\n").removesuffix("---\n") if wanted else ""
+
+
+def _names_a_hub_id(tag: object) -> bool:
+    """Whether *tag* is not one like ``base_model:adapter:/home/ada/base``."""
+    kind, _, base = str(tag).rpartition(":")
+    return not kind.startswith("base_model:") or is_hub_id(base)
+
+
 def fingerprint(value: object) -> str:
     """Return a short hash of one key's value."""
     said = json.dumps(value, sort_keys=True, default=str)
