@@ -137,8 +137,8 @@ def _onnx_that_escapes(folder: Path) -> None:
     make.onnx(folder / "model.onnx", external="../weights.bin")
 
 
-def _checkpoints_only(folder: Path) -> None:
-    make.full(folder / "checkpoint-500")
+def _checkpoint_without_weights(folder: Path) -> None:
+    (folder / "checkpoint-500").mkdir()
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def _checkpoints_only(folder: Path) -> None:
     [
         (lambda folder: None, "is empty"),
         (lambda folder: (folder / "notes.txt").touch(), "holds no weights"),
-        (_checkpoints_only, "holds no weights"),
+        (_checkpoint_without_weights, "checkpoint-500` holds no weights"),
         (_pointer, "Git LFS pointer"),
         (_without_config, "no `config.json`"),
         (_broken_config, "`config.json` is not valid JSON"),

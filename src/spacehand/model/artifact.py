@@ -39,6 +39,7 @@ _WEIGHTS = frozenset(
         "adapter_model.safetensors",
         "model.bin",
         "pytorch_model.bin",
+        "adapter_model.bin",
     }
 )
 _NO_VARIANT = re.compile(r"\.|(?:checkpoint|global_step|epoch|step)[-_]?[0-9]|runs\Z|logs?\Z|[0-9]+_[A-Z]")
@@ -156,12 +157,16 @@ def variants(model: Model) -> dict[str, Model]:
 
 def _of_a_training(folder: Path) -> Model:
     """Return the model in *folder*, or in the checkpoint that counts where there is no final one."""
-    if any((folder / name).is_file() for name in _WEIGHTS) or not (chosen := checkpoint.choose(folder)):
+    if _has_weights(folder) or not (chosen := checkpoint.choose(folder)):
         model = _open(folder)
         better = checkpoint.better_than_final(folder)
         return replace(model, warnings=(*model.warnings, better)) if better else model
     model = _open(chosen.folder)
     return replace(model, warnings=(*model.warnings, chosen.why))
+
+
+def _has_weights(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in _WEIGHTS) or any(folder.glob("*.onnx"))
 
 
 def _open(folder: Path) -> Model:
@@ -269,12 +274,7 @@ def _config(folder: Path) -> dict[str, Any]:
 
 
 def _no_weights(folder: Path) -> ModelError:
-    checkpoints = sorted(path.name for path in folder.glob("checkpoint-*") if path.is_dir())
-    if checkpoints:
-        hint = (
-            f"There are checkpoints: name one, such as `{folder / checkpoints[-1]}`, or save the final model"
-        )
-    elif list(folder.glob("*.gguf")):
+    if list(folder.glob("*.gguf")):
         hint = "GGUF files are not published by spacehand yet; convert to safetensors, or use `hf upload`"
     else:
         hint = _EXPECTED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,10 +38,10 @@ def choose(output: Path) -> Checkpoint | None:
     state = _state(last)
     best = found.get(_step(str(state.get("best_model_checkpoint") or "")))
     if best is None:
-        return Checkpoint(last, f"`{last.name}` is published: the last of {len(found)}, as no best was recorded")
+        return Checkpoint(last, f"`{last.name}` is taken: the last of {len(found)}, as no best was recorded")
     value = state.get("best_metric")
     said = f", at {value:.6g}" if isinstance(value, int | float) else ""
-    return Checkpoint(best, f"`{best.name}` is published: the best by the training's own measure{said}")
+    return Checkpoint(best, f"`{best.name}` is taken: the best by the training's own measure{said}")
 
 
 def better_than_final(output: Path) -> str | None:
@@ -56,20 +57,23 @@ def better_than_final(output: Path) -> str | None:
         return None
     for name in ("model.safetensors", "adapter_model.safetensors"):
         final, kept = output / name, best / name
-        if final.is_file() and kept.is_file() and final.read_bytes() != kept.read_bytes():
-            return (
-                f"The final weights are published; the best by the training's own measure are in `{best.name}`"
-            )
+        if final.is_file() and kept.is_file() and not filecmp.cmp(final, kept, shallow=False):
+            return f"The final weights are taken; the best by the training's own measure are `{best.name}`"
     return None
 
 
 def _checkpoints(output: Path) -> dict[int, Path]:
     """Return the checkpoint folders by the step they were saved at."""
-    return {_step(path.name): path for path in output.glob("checkpoint-*") if path.is_dir() and _step(path.name) >= 0}
+    return {_step(path.name): path for path in output.glob("checkpoint-*") if is_checkpoint(path)}
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether *folder* is one that the Trainer wrote on its way."""
+    return _step(folder.name) >= 0 and folder.is_dir()
 
 
 def _step(path: str) -> int:
-    match = _CHECKPOINT.fullmatch(re.split(r"[\\/]", path)[-1])
+    match = _CHECKPOINT.fullmatch(re.split(r"[\\/]", path.rstrip("\\/"))[-1])
     return int(match["step"]) if match else -1
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from spacehand.errors import ConfigError
+from spacehand.model.checkpoint import is_checkpoint
 from spacehand.model.loss_history import Point, from_entries, from_log
 from spacehand.model.selection import RESULTS_FOLDER
 
@@ -110,7 +111,11 @@ class Training:
             ConfigError: one of the files is not what its name says.
         """
         files = _files(folder)
-        said: list[Mapping[str, Any]] = [load_mapping(files[name]) for name in _CONFIG_FILES if name in files]
+        # The settings of a training lie beside its checkpoints; its results are those of its end.
+        settings = (_files(folder.parent) if is_checkpoint(folder) else {}) | files
+        said: list[Mapping[str, Any]] = [
+            load_mapping(settings[name]) for name in _CONFIG_FILES if name in settings
+        ]
         if config is not None:
             said.insert(0, load_mapping(config) if isinstance(config, Path) else config)
         found: list[Mapping[str, Any]] = [
