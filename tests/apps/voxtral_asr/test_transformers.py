@@ -208,7 +208,7 @@ from asr.service import Service
 from asr.settings import Settings
 for line in sys.stdin:
     environment = json.loads(line)
-    service = Service(Settings.read(environment), read_audio=audio.read)
+    service = Service(Settings.read(environment), read_audio=audio.read, reader=audio.PieceReader)
     service.start()
     try:
         said = service.transcribe(sys.argv[3], environment.get("LANGUAGE"), "ann")
