@@ -5,8 +5,14 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
+
+from spacehand.localhub.runner.package_index import pip_configuration
+
+BASES = ("python:3.11", "python:3.11-slim")
 
 _PLACE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spacehand-tests" / "base"
 _SUITE = "bookworm"
@@ -33,3 +39,25 @@ def base_tar() -> Path:
             assert done.returncode == 0, f"mmdebstrap failed: {done.stderr[-2000:]}"
             fresh.replace(tar)
     return tar
+
+
+def fill_buildah(folder: Path) -> None:
+    """Put the bases that tests build on into the storage that a Hub's buildah has in *folder*."""
+    folder.mkdir(parents=True, exist_ok=True)
+    places = [
+        "--root",
+        str(folder / "storage"),
+        "--runroot",
+        str(folder / "run"),
+        "--storage-driver",
+        "overlay",
+    ]
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        context = Path(name)
+        (context / "pip.conf").write_text(pip_configuration())
+        shutil.copy(base_tar(), context / "base.tar")
+        (context / "Dockerfile").write_text("FROM scratch\nADD base.tar /\nCOPY pip.conf /etc/pip.conf\n")
+        tags = [word for base in BASES for word in ("--tag", f"docker.io/library/{base}")]
+        words = ["buildah", *places, "bud", "--quiet", "--isolation", "chroot", *tags, name]
+        done = subprocess.run(words, capture_output=True, text=True)
+        assert done.returncode == 0, f"buildah failed: {done.stderr[-2000:]}"

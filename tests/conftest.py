@@ -33,7 +33,8 @@ for _name in ("HF_TOKEN", "HF_ENDPOINT", "HF_HUB_OFFLINE", "HUGGINGFACE_CO_STAGI
     os.environ.pop(_name, None)
 
 # Imports the tool, which may load the client: after what that reads.
-from tests.dockerd import Dockerd  # noqa: E402
+from tests.base_image import fill_buildah  # noqa: E402
+from tests.dockerd import Dockerd, mounts_under  # noqa: E402
 
 OWNER = "ada"
 
@@ -124,6 +125,17 @@ def dockerd() -> Iterator[Dockerd]:
         yield daemon.start()
     finally:
         daemon.stop()
+
+
+@pytest.fixture(scope="session")
+def buildah(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A storage of buildah with base images; a Hub uses it whose ``images/buildah`` is a link to it."""
+    needs.buildah()
+    folder = tmp_path_factory.mktemp("buildah")
+    fill_buildah(folder)
+    yield folder
+    for mount in sorted(mounts_under(folder), key=len, reverse=True):
+        subprocess.run(["umount", "--lazy", mount], capture_output=True)
 
 
 @pytest.fixture

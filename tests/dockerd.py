@@ -14,9 +14,8 @@ from pathlib import Path
 import psutil
 
 from spacehand.localhub.runner.package_index import pip_configuration
-from tests.base_image import base_tar
+from tests.base_image import BASES, base_tar
 
-BASES = ("python:3.11", "python:3.11-slim")
 _DOCKERFILE = "FROM spacehand-base\nCOPY pip.conf /etc/pip.conf\n"
 
 
@@ -71,7 +70,7 @@ class Dockerd:
     def stop(self) -> None:
         """End the daemon with its containers, and remove every trace."""
         self.kill()
-        for mount in sorted(_mounts_under(self.root), key=len, reverse=True):
+        for mount in sorted(mounts_under(self.root), key=len, reverse=True):
             subprocess.run(["umount", "--lazy", mount], capture_output=True)
         shutil.rmtree(self.root, ignore_errors=True)
 
@@ -94,6 +93,7 @@ class Dockerd:
             self.run("build", *tags, folder)
 
 
-def _mounts_under(root: Path) -> list[str]:
+def mounts_under(root: Path) -> list[str]:
+    """Return the mount points below *root*."""
     mounts = Path("/proc/self/mounts").read_text().splitlines()
     return [line.split()[1] for line in mounts if line.split()[1].startswith(str(root))]

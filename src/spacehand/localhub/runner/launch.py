@@ -242,7 +242,9 @@ class Launcher:
         """Return the app of *record* if it is still there; what it prints goes to *output*."""
         for engine in (*self.engines, *self.containers):
             if engine.fidelity.value == record.engine:
-                return await engine.adopt(record.app, record.spec, output or Nowhere())
+                app = await engine.adopt(record.app, record.spec, output or Nowhere())
+                if app is not None:
+                    return app
         return None
 
     def mark(self, repo: Repo) -> str:

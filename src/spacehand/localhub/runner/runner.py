@@ -19,6 +19,7 @@ from spacehand.localhub.runner.bedtime import Bedtime
 from spacehand.localhub.runner.builder import Builder
 from spacehand.localhub.runner.card import CannotBuildError, SpaceCard
 from spacehand.localhub.runner.crew import Crew
+from spacehand.localhub.runner.engines.buildah import BuildahEngine
 from spacehand.localhub.runner.engines.docker import DockerEngine
 from spacehand.localhub.runner.engines.process import ProcessEngine
 from spacehand.localhub.runner.engines.sandbox import SandboxEngine
@@ -241,13 +242,15 @@ class Runner:
         builder = Builder(self._layers, place.layers / "solves", unsafe=self._hub.unsafe_builds)
         closed = (place.root, Path.home())
         builder.quarantine = Quarantine(sandbox, builder.uv, builder.environment, closed)
-        docker = DockerEngine(place.mark, place.images)
-        launcher = Launcher(self._hub, builder, (sandbox, ProcessEngine()), containers=(docker,))
+        docker = DockerEngine(place.mark, place.images / "builds")
+        buildah = BuildahEngine(place.mark, place.images, sandbox)
+        launcher = Launcher(self._hub, builder, (sandbox, ProcessEngine()), containers=(docker, buildah))
         return Crew(launcher, RunStates(self._hub.database), self._layers)
 
     def _sweep(self, adopted: set[str]) -> None:
         """Remove the files of what a killed Hub left behind, but for the apps *adopted*."""
         self._layers.sweep()
+        shutil.rmtree(self._hub.place.images / "builds", ignore_errors=True)
         self._layers.prune(self._crew.states.layers())
         for folder in self._hub.place.spaces.glob("*/*/replicas/*"):
             if folder.name not in adopted:

@@ -50,7 +50,7 @@ class Place:
 
     @property
     def images(self) -> Path:
-        """Files of builds of container images under way; emptied when the Hub starts."""
+        """Builds of container images under way, and images where they are not docker's."""
         return self.root / "images"
 
     @property

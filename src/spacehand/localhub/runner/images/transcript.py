@@ -13,7 +13,8 @@ _DONE = re.compile(r"(DONE \d+\.\d+s|CACHED)\Z")
 # Of buildah: `STEP 2/5: RUN pip install x`, and before each step of a build in stages `[1/2] STEP 2/5: …`.
 _BUILDAH = re.compile(r"(?:\[\d+/\d+\] )?STEP \d+/\d+: (.*)\Z", re.DOTALL)
 _BUILDAH_NOISE = re.compile(
-    r"(-->( Using cache)? [0-9a-f]{11,64}|[0-9a-f]{64}|(\[\d+/\d+\] )?COMMIT .*|Successfully tagged .*)\Z"
+    r"(-->( Using cache)? [0-9a-f]{11,64}|[0-9a-f]{64}|(\[\d+/\d+\] )?COMMIT .*|Successfully tagged .*|"
+    r"subprocess exited with status \d+)\Z"
 )
 _EXIT = re.compile(r"exit (?:code|status):? (\d+)")
 _PROCESS = re.compile(r"(?:executor failed running \[(.*)\]: exit|process \"(.*)\" did not)", re.DOTALL)
@@ -88,7 +89,7 @@ class Transcript:
         if self._told_failure:
             return
         self._told_failure = True
-        text = line.removeprefix("ERROR: ").removeprefix("error: ")
+        text = line.removeprefix("ERROR: ").removeprefix("error: ").removeprefix("Error: ")
         code = _EXIT.search(text)
         if code is None:
             self._reason = text

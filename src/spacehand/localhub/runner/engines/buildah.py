@@ -1,0 +1,190 @@
+"""Runs images in bubblewrap sandboxes whose root file system buildah mounts: where there is no docker."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from spacehand.localhub.runner.address import SocketAddress
+from spacehand.localhub.runner.engines import step_inside
+from spacehand.localhub.runner.engines._protocol import (
+    Capabilities,
+    Fidelity,
+    Folders,
+    Layout,
+    Output,
+    RunSpec,
+)
+from spacehand.localhub.runner.engines.doorway import open_doorway
+from spacehand.localhub.runner.engines.sandbox import UID, SandboxEngine
+from spacehand.localhub.runner.engines.supervised import RELAY, SupervisedApp
+from spacehand.localhub.runner.images.buildah import BuildahTool, ImageConfig
+from spacehand.localhub.runner.images.builder import ImageBuilder
+from spacehand.localhub.runner.interpreter import Interpreter, current
+
+_ROOT = "/image"
+_RELAY = "/opt/spacehand/relay.py"
+_STEP_INSIDE = "/opt/spacehand/step_inside.py"
+_HUB_FOLDER = "/run/spacehand/hub"
+# What relay and `step_inside` need, and give up before the app starts.
+_RIGHTS = ("CAP_SYS_CHROOT", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_KILL")
+_DIFFERENCES = (
+    "the image runs in a sandbox of bubblewrap, which reaches this Hub and no other address",
+    "memory is watched and not fenced: a process may exceed its limit for a moment",
+    "disk space and processor time are not limited",
+)
+
+
+class BuildahEngine:
+    """Buildah for images, bubblewrap for what runs; needs root."""
+
+    fidelity = Fidelity.CONTAINER
+    name = "buildah"
+
+    def __init__(self, hub: str, folder: Path, sandbox: SandboxEngine) -> None:
+        self._hub = hub
+        self._folder = folder
+        self._sandbox = sandbox
+        self._known: Capabilities | None = None
+        self._adopted: set[str] = set()  # names of containers
+        self._tool = BuildahTool(folder / "buildah")
+        self.builder = ImageBuilder(self._tool, folder / "builds", hub)
+
+    async def capabilities(self) -> Capabilities:
+        if self._known is None:
+            why_not = await self._try()
+            self._known = Capabilities(not why_not, why_not, _DIFFERENCES)
+        return self._known
+
+    def layout(self, folders: Folders, venv: Path | None, interpreter: Interpreter) -> Layout:  # noqa: ARG002
+        return Layout("/app", "/home/user", "/tmp", "", "0.0.0.0", 0)  # noqa: S108
+
+    async def start(self, spec: RunSpec, output: Output) -> BuildahApp:
+        assert spec.image is not None  # noqa: S101 - only images come here
+        container = f"spacehand-{secrets.token_hex(6)}"
+        root, image = await self._tool.mount(container, spec.image.tag)
+        doorway = None
+        try:
+            await asyncio.to_thread(self._sandbox.furnish, spec.folders)
+            doorway = open_doorway(spec.socket)
+            order = self._order(spec, image, doorway.fileno())
+            app = await BuildahApp.start(
+                [*self._wrap(spec, root), str(spec.interpreter.path), "-I", "-S", _RELAY],
+                spec,
+                order,
+                SocketAddress(spec.socket, spec.image.port),
+                output,
+                keep_open=[doorway.fileno()],
+                own_network=True,
+            )
+            return app.cleared_by(self._tool, container)
+        except BaseException:
+            await asyncio.shield(self._tool.remove(container))
+            raise
+        finally:
+            if doorway is not None:
+                doorway.close()
+
+    async def adopt(self, record: Mapping[str, Any], spec: RunSpec, output: Output) -> BuildahApp | None:
+        if "mounted" not in record or spec.image is None:
+            return None  # another engine's
+        address = SocketAddress(spec.socket, spec.image.port)
+        app = await BuildahApp.adopt(record, spec, address, output, own_network=True)
+        if app is None:
+            return None
+        self._adopted.add(record["mounted"])
+        return app.cleared_by(self._tool, record["mounted"])
+
+    async def sweep(self) -> None:
+        """Remove what an earlier Hub left mounted, but for what was adopted."""
+        if self._tool.folder.exists() and shutil.which("buildah"):
+            for container in await self._tool.containers():
+                if container.startswith("spacehand-") and container not in self._adopted:
+                    await self._tool.remove(container)
+
+    def _order(self, spec: RunSpec, image: ImageConfig, doorway: int) -> dict[str, Any]:
+        """Return what the relay is told."""
+        assert spec.image is not None  # noqa: S101
+        port = spec.image.port
+        inside = [str(spec.interpreter.path), "-I", "-S", _STEP_INSIDE, _ROOT, image.folder, str(UID)]
+        environment = json.dumps({**image.environment, **spec.environment})
+        return {
+            "command": [*inside, *image.command],
+            "environment": {"PATH": os.defpath, step_inside.ENVIRONMENT: environment},
+            "folder": "/",
+            "grace": spec.grace_seconds,
+            "listener": doorway,
+            "port": port,
+            "hub_port": spec.hub.port if spec.hub and spec.hub.port != port else None,
+            "hub_socket": f"{_HUB_FOLDER}/{spec.hub.socket.name}" if spec.hub else None,
+        }
+
+    def _wrap(self, spec: RunSpec, root: Path) -> list[str]:
+        """Return the sandbox's command line: this machine's Python for the relay, the image for the app."""
+        folders = spec.folders
+        words = self._sandbox.shell(folders, spec.interpreter, own_network=True)
+        words += ["--cap-drop", "ALL", *(word for right in _RIGHTS for word in ("--cap-add", right))]
+        for folder in ("/opt", "/opt/spacehand", "/run", "/run/spacehand"):
+            words += ["--dir", folder]
+        words += ["--ro-bind", str(RELAY), _RELAY, "--ro-bind", step_inside.__file__, _STEP_INSIDE]
+        if spec.hub:
+            words += ["--ro-bind", str(spec.hub.socket.parent), _HUB_FOLDER]
+        words += ["--bind", str(root), _ROOT, "--proc", f"{_ROOT}/proc", "--dev", f"{_ROOT}/dev"]
+        for folder in ("dev/shm", "tmp"):
+            words += ["--perms", "1777", "--tmpfs", f"{_ROOT}/{folder}"]
+        for name in ("hosts", "resolv.conf"):
+            words += ["--ro-bind", str(folders.system / name), f"{_ROOT}/etc/{name}"]
+        return [
+            *words,
+            "--chdir",
+            "/",
+            "--setenv",
+            "PATH",
+            "/usr/bin:/bin",
+            "--setenv",
+            "LANG",
+            "C.UTF-8",
+            "--",
+        ]
+
+    async def _try(self) -> str:
+        """Return why images cannot be built and run here; nothing if they can."""
+        if not shutil.which("buildah"):
+            return "buildah is not installed"
+        if os.geteuid():
+            return "buildah works here as root only"
+        sandbox = await self._sandbox.capabilities()
+        if not sandbox.works:
+            return f"what buildah builds runs in a sandbox, and {sandbox.why_not}"
+        await asyncio.to_thread(current)
+        return await self._tool.probe()
+
+
+class BuildahApp(SupervisedApp):
+    """An app whose root file system is unmounted when it has ended."""
+
+    _mounted = ""
+    _end: asyncio.Task[int] | None = None
+
+    def cleared_by(self, tool: BuildahTool, container: str) -> BuildahApp:
+        """Let *tool* remove *container* in the end."""
+        self._mounted = container
+        self._end = asyncio.create_task(self._cleared_away(tool, container))
+        return self
+
+    async def wait(self) -> int:
+        return await (asyncio.shield(self._end) if self._end else super().wait())
+
+    def record(self) -> Mapping[str, Any]:
+        return {**super().record(), "mounted": self._mounted}
+
+    async def _cleared_away(self, tool: BuildahTool, container: str) -> int:
+        code = await super().wait()
+        await tool.remove(container)
+        return code
