@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from spacehand.localhub.runner.package_index import pip_configuration
+from spacehand.localhub.runner.package_index import certificates, pip_configuration
 
 BASES = ("python:3.11", "python:3.11-slim")
 
@@ -41,6 +41,21 @@ def base_tar() -> Path:
     return tar
 
 
+def base_context(folder: Path) -> str:
+    """
+    Put into *folder* what lets an image install packages as this machine does.
+
+    Return the lines of a Dockerfile that add it.
+    """
+    (folder / "pip.conf").write_text(pip_configuration())
+    lines = ["COPY pip.conf /etc/pip.conf"]
+    trusted = certificates()
+    if trusted is not None:
+        shutil.copy(trusted, folder / "certificates.pem")
+        lines.append("COPY certificates.pem /etc/ssl/certs/ca-certificates.crt")
+    return "\n".join([*lines, ""])
+
+
 def fill_buildah(folder: Path) -> None:
     """Put the bases that tests build on into the storage that a Hub's buildah has in *folder*."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,9 +69,8 @@ def fill_buildah(folder: Path) -> None:
     ]
     with tempfile.TemporaryDirectory(dir=folder) as name:
         context = Path(name)
-        (context / "pip.conf").write_text(pip_configuration())
         shutil.copy(base_tar(), context / "base.tar")
-        (context / "Dockerfile").write_text("FROM scratch\nADD base.tar /\nCOPY pip.conf /etc/pip.conf\n")
+        (context / "Dockerfile").write_text("FROM scratch\nADD base.tar /\n" + base_context(context))
         tags = [word for base in BASES for word in ("--tag", f"docker.io/library/{base}")]
         words = ["buildah", *places, "bud", "--quiet", "--isolation", "chroot", *tags, name]
         done = subprocess.run(words, capture_output=True, text=True)

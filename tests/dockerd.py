@@ -13,10 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from spacehand.localhub.runner.package_index import pip_configuration
-from tests.base_image import BASES, base_tar
-
-_DOCKERFILE = "FROM spacehand-base\nCOPY pip.conf /etc/pip.conf\n"
+from tests.base_image import BASES, base_context, base_tar
 
 
 @dataclass
@@ -85,12 +82,11 @@ class Dockerd:
 
     def _import_bases(self) -> None:
         self.run("import", str(base_tar()), "spacehand-base")
-        with tempfile.TemporaryDirectory() as folder:
-            # What is built here installs from where this machine does.
-            Path(folder, "pip.conf").write_text(pip_configuration())
-            Path(folder, "Dockerfile").write_text(_DOCKERFILE)
-            tags = [word for name in BASES for word in ("--tag", name)]
-            self.run("build", *tags, folder)
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / "Dockerfile").write_text("FROM spacehand-base\n" + base_context(folder))
+            tags = [word for base in BASES for word in ("--tag", base)]
+            self.run("build", *tags, name)
 
 
 def mounts_under(root: Path) -> list[str]:

@@ -86,7 +86,8 @@ KINDS = (
         "container",
         {"app.py": STREAMLIT},
         page="Streamlit",
-        marks=(pytest.mark.docker,),
+        # The Hub says at each push that this is no SDK any more.
+        marks=(pytest.mark.docker, pytest.mark.filterwarnings("ignore:(?s).*streamlit is no longer")),
     ),
 )
 
@@ -135,7 +136,9 @@ def push(hub: HubProcess, space: str, kind: Kind, secret: str = SECRET) -> str:
     deadline = time.monotonic() + 280
     while True:
         runtime = hub.api.get_space_runtime(space).raw
-        assert "ERROR" not in runtime["stage"], runtime.get("errorMessage")
+        if "ERROR" in runtime["stage"]:
+            log = "".join(hub.api.fetch_space_logs(space, build=runtime["stage"] == "BUILD_ERROR"))
+            raise AssertionError(f"{runtime['errorMessage']}\n{log}")
         assert time.monotonic() < deadline, runtime
         if runtime["stage"] == "RUNNING" and runtime["spacehand"]["serving"] == sha:
             return sha
@@ -168,6 +171,8 @@ def test_a_space_runs_and_keeps_its_secret(hub: HubProcess, kind: Kind, request:
     assert [name for name, text in places.items() if SECRET in text] == []
     if "Dockerfile" in kind.files:
         assert f"built for {VARIABLE}" in places["build log"]
+    if kind.sdk == "streamlit":
+        assert "[spacehand] `sdk: streamlit` is no SDK of huggingface.co any more" in places["build log"]
 
 
 def command_lines() -> str:

@@ -109,7 +109,7 @@ def _checked(card: Mapping[Any, Any], kind: RepoKind) -> Findings:
     if kind is RepoKind.SPACE and "sdk" not in card:
         found.warnings.append('"sdk" is missing: the Space cannot be built without it')
     if kind is RepoKind.SPACE and card.get("sdk") == "streamlit":
-        found.warnings.append('"sdk" streamlit is no longer built; use docker')
+        found.warnings.append('"sdk" streamlit is no longer one of huggingface.co; use docker')
     if kind is RepoKind.MODEL and "license" not in card:
         found.warnings.append("no license is given")
     return found

@@ -97,16 +97,32 @@ def uv_environment(
 
 
 def pip_configuration(
-    environment: Mapping[str, str] = os.environ, files: Iterable[Path] | None = None
+    environment: Mapping[str, str] = os.environ,
+    files: Iterable[Path] | None = None,
+    *,
+    certificates: str = "",
 ) -> str:
-    """Return a pip.conf that makes pip look where it looks on this machine; it may hold passwords."""
-    pip = _pip_settings(environment, files)
-    lines = [
-        f"{name} = {' '.join(pip[name].split())}"
-        for name in ("index-url", "extra-index-url", "trusted-host", "timeout", "no-index", "proxy")
-        if pip.get(name)
-    ]
+    """
+    Return a pip.conf for an image, by which pip looks where it looks on this machine; it may hold passwords.
+
+    *certificates* is where in the image those of this machine lie; without it, the image's own count.
+    """
+    pip = _pip_settings(environment, files) | {"cert": certificates}
+    lines = []
+    for name in ("index-url", "extra-index-url", "trusted-host", "timeout", "no-index", "proxy", "cert"):
+        # A folder of this machine is not in the image.
+        words = [word for word in pip.get(name, "").split() if not word.startswith("file:")]
+        if words:
+            lines.append(f"{name} = {' '.join(words)}")
     return "\n".join(["[global]", *lines, ""])
+
+
+def certificates(
+    environment: Mapping[str, str] = os.environ, files: Iterable[Path] | None = None
+) -> Path | None:
+    """Return the file of certificates that this machine was told to trust, as behind a company's proxy."""
+    named = _pip_settings(environment, files).get("cert") or environment.get("SSL_CERT_FILE")
+    return Path(named) if named and Path(named).is_file() else None
 
 
 def without_credentials(environment: Mapping[str, str]) -> dict[str, str]:

@@ -68,6 +68,8 @@ class BuildahTool:
         for number, (name, value) in enumerate(sorted(order.secrets.items())):
             environment[f"BUILD_SECRET_{number}"] = value
             words += ["--secret", f"id={name},env=BUILD_SECRET_{number}"]
+        for name, path in order.files.items():
+            words += ["--secret", f"id={name},src={path}"]
         room = order.dockerfile.parent
         return await command.run(
             [*self._shell(room), *self._buildah(), *words, str(order.context)],

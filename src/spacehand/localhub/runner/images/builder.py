@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Protocol
 
 from spacehand.localhub.runner.builder import BUILD_SECONDS, BuildFailedError, Built, queued_line
-from spacehand.localhub.runner.images.streamlit import PIP_SETTINGS
+from spacehand.localhub.runner.images.streamlit import CERTIFICATES, CERTIFICATES_AT, PIP_SETTINGS
 from spacehand.localhub.runner.images.transcript import Transcript
-from spacehand.localhub.runner.package_index import pip_configuration
+from spacehand.localhub.runner.package_index import certificates, pip_configuration
 from spacehand.localhub.runner.plan import BuildPlan
 
 # Docker knows these arguments without an ARG.
@@ -56,6 +56,9 @@ class BuildOrder:
     labels: Mapping[str, str]
     arguments: Mapping[str, str]
     secrets: Mapping[str, str] = field(repr=False)
+    files: Mapping[str, Path] = field(
+        default_factory=dict
+    )  # mounted as secrets are
     fresh: bool = False  # use nothing of earlier builds
 
 
@@ -143,10 +146,14 @@ class ImageBuilder:
         await asyncio.to_thread(materials.check_out, context)
         dockerfile.write_text(recipe.text)
         secrets = dict(materials.secrets)
+        files = {}
         if recipe.generated:
-            secrets[PIP_SETTINGS] = pip_configuration()
+            trusted = certificates()
+            if trusted is not None:
+                files[CERTIFICATES] = Path(shutil.copy(trusted, folder / CERTIFICATES))
+            secrets[PIP_SETTINGS] = pip_configuration(certificates=CERTIFICATES_AT if trusted else "")
         order = BuildOrder(
-            context, dockerfile, image.tag, self._labels(materials), arguments, secrets, fresh=factory
+            context, dockerfile, image.tag, self._labels(materials), arguments, secrets, files, fresh=factory
         )
         transcript = Transcript(log)
         if await self.tool.build(order, transcript):

@@ -66,6 +66,8 @@ class DockerTool:
         for number, (name, value) in enumerate(sorted(order.secrets.items())):
             environment[f"BUILD_SECRET_{number}"] = value
             words += ["--secret", f"id={name},env=BUILD_SECRET_{number}"]
+        for name, path in order.files.items():
+            words += ["--secret", f"id={name},src={path}"]
         return await command.run(
             [*words, str(order.context)], environment=environment, folder=order.context, output=transcript
         )

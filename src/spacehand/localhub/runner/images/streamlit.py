@@ -9,10 +9,13 @@ REASON = (
     "`sdk: streamlit` is no SDK of huggingface.co any more; this Space is built from a Dockerfile made here, "
     "as its Docker template does it. A new one there needs `sdk: docker` and a Dockerfile of its own"
 )
-# Where pip looks on this machine, for the time of one command and in no layer.
+# Where pip looks on this machine and whom it trusts, for the time of one command and in no layer.
 PIP_SETTINGS = "spacehand_pip.conf"
+CERTIFICATES = "spacehand_certificates.pem"
+CERTIFICATES_AT = f"/etc/{CERTIFICATES}"
 _INSTALL = (
     f"RUN --mount=type=secret,id={PIP_SETTINGS},target=/etc/pip.conf,required=false "
+    f"--mount=type=secret,id={CERTIFICATES},target={CERTIFICATES_AT},required=false "
     "--mount=type=cache,target=/root/.cache/pip "
     "pip install --disable-pip-version-check --root-user-action=ignore"
 )
