@@ -56,9 +56,7 @@ class BuildOrder:
     labels: Mapping[str, str]
     arguments: Mapping[str, str]
     secrets: Mapping[str, str] = field(repr=False)
-    files: Mapping[str, Path] = field(
-        default_factory=dict
-    )  # mounted as secrets are
+    files: Mapping[str, Path] = field(default_factory=dict)  # mounted as secrets are
     fresh: bool = False  # use nothing of earlier builds
 
 
