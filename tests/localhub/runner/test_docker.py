@@ -95,7 +95,7 @@ def page(hub: HubProcess, space: str) -> str:
 
 def test_no_container_outlives_its_hub(hub: HubProcess, dockerd: Dockerd):
     """
-    After kill -9 of the Hub its container is the next Hub's, which serves it at once; a Hub that stops has none.
+    After kill -9 of the Hub its container goes on, and the next Hub serves it; a Hub that stops leaves none.
     """
     sha = push(hub, "ada/demo", app_py=app())
     assert settled(hub, "ada/demo", sha)["stage"] == "RUNNING"
