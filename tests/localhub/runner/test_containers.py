@@ -109,7 +109,7 @@ async def prepared(engine: ImageEngine, root: Path, alone: float = 60) -> RunSpe
         order = BuildOrder(room, room / "Dockerfile", tag, {}, {}, {})
         assert await engine.builder.tool.build(order, Transcript(said.append)) == 0, said
     spec = Stand(engine, root).spec("")
-    return replace(spec, image=Image(tag, 7860), environment={}, alone_seconds=alone)
+    return replace(spec, image=Image(tag, 7860), environment={}, alone_seconds=alone, grace_seconds=20)
 
 
 def killed_hub(kind: tuple[str, str], root: Path, alone: float) -> tuple[dict[str, Any], int]:
