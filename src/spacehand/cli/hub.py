@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from spacehand.cli.command import command
+from spacehand.cli.engines import engines_command
 from spacehand.cli.fault import fault_group, fault_line
 from spacehand.cli.local import data_option, running_hub
 from spacehand.cli.terminal import Terminal
@@ -141,7 +142,15 @@ def token_command(terminal: Terminal, *, data: Path | None, read: bool) -> None:
     terminal.finish({"token": token}, token)
 
 
-for _command in (serve_command, status_command, stop_command, env_command, token_command, fault_group):
+for _command in (
+    serve_command,
+    status_command,
+    stop_command,
+    env_command,
+    token_command,
+    engines_command,
+    fault_group,
+):
     hub_command.add_command(_command)
 
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spacehand.localhub.runner.package_index import redacted, uv_environment
+from spacehand.localhub.runner.package_index import (
+    certificates,
+    pip_configuration,
+    redacted,
+    uv_environment,
+)
 
 CONF = """
 [global]
@@ -57,3 +62,35 @@ def test_credentials_of_addresses_are_never_shown():
         redacted(text)
         == "Looking in https://****@mirror.example/simple, http://****@x/y and https://plain/z@1"
     )
+
+
+def test_an_image_is_told_where_packages_are_but_not_what_only_this_machine_has(tmp_path: Path):
+    """
+    A pip.conf for an image names the indexes and the image's certificates, and no folder of this machine.
+    """
+    conf = tmp_path / "pip.conf"
+    conf.write_text(
+        "[global]\nindex-url = https://user:pass@index/simple\nextra-index-url = file:///opt/simple https://b\n"
+        "cert = /etc/own.pem\nfind-links = /opt/wheels\n"
+    )
+    told = pip_configuration({}, [conf], certificates="/etc/trusted.pem")
+    assert told.splitlines() == [
+        "[global]",
+        "index-url = https://user:pass@index/simple",
+        "extra-index-url = https://b",
+        "cert = /etc/trusted.pem",
+    ]
+    assert pip_configuration({}, []) == "[global]\n"
+
+
+def test_the_certificates_that_the_machine_was_told_to_trust(tmp_path: Path):
+    """
+    pip's own come before everybody's; what is named and not there is none.
+    """
+    own, all_ = tmp_path / "own.pem", tmp_path / "all.pem"
+    own.touch()
+    all_.touch()
+    assert certificates({"PIP_CERT": str(own), "SSL_CERT_FILE": str(all_)}, []) == own
+    assert certificates({"SSL_CERT_FILE": str(all_)}, []) == all_
+    assert certificates({"PIP_CERT": str(tmp_path / "gone.pem")}, []) is None
+    assert certificates({}, []) is None

@@ -19,10 +19,7 @@ from spacehand.localhub.runner.bedtime import Bedtime
 from spacehand.localhub.runner.builder import Builder
 from spacehand.localhub.runner.card import CannotBuildError, SpaceCard
 from spacehand.localhub.runner.crew import Crew
-from spacehand.localhub.runner.engines.buildah import BuildahEngine
-from spacehand.localhub.runner.engines.docker import DockerEngine
-from spacehand.localhub.runner.engines.process import ProcessEngine
-from spacehand.localhub.runner.engines.sandbox import SandboxEngine
+from spacehand.localhub.runner.engines.roster import Roster
 from spacehand.localhub.runner.launch import Launcher
 from spacehand.localhub.runner.layer import Layers
 from spacehand.localhub.runner.orphanage import Orphanage
@@ -238,13 +235,12 @@ class Runner:
     # Life of the Hub
 
     def _usual_crew(self) -> Crew:
-        sandbox, place = SandboxEngine(), self._hub.place
+        place = self._hub.place
+        roster = Roster.of(place)
         builder = Builder(self._layers, place.layers / "solves", unsafe=self._hub.unsafe_builds)
         closed = (place.root, Path.home())
-        builder.quarantine = Quarantine(sandbox, builder.uv, builder.environment, closed)
-        docker = DockerEngine(place.mark, place.images / "builds")
-        buildah = BuildahEngine(place.mark, place.images, sandbox)
-        launcher = Launcher(self._hub, builder, (sandbox, ProcessEngine()), containers=(docker, buildah))
+        builder.quarantine = Quarantine(roster.sandbox, builder.uv, builder.environment, closed)
+        launcher = Launcher(self._hub, builder, roster.files, containers=roster.images)
         return Crew(launcher, RunStates(self._hub.database), self._layers)
 
     def _sweep(self, adopted: set[str]) -> None:

@@ -59,10 +59,6 @@ class EngineChoice(Generic[E]):
                 self._chosen = await self._choose()
             return self._chosen
 
-    async def trials(self) -> list[Trial[E]]:
-        """Return all engines, tried, also those behind the first that works."""
-        return [Trial(engine, await engine.capabilities()) for engine in self.engines]
-
     async def _choose(self) -> Trial[E]:
         refused: list[str] = []
         for engine in self.engines:

@@ -61,6 +61,7 @@ class DockerEngine:
         self._known: Capabilities | None = None
         self._adopted: set[str] = set()  # ids of containers
         self._behind_relay = True
+        self._gives_gpus = False
         self._tool = DockerTool(self._host)
         self.builder = ImageBuilder(self._tool, scratch, hub)
 
@@ -68,7 +69,7 @@ class DockerEngine:
         if self._known is None:
             why_not = await self._try()
             differences = _DIFFERENCES + (_BEHIND_RELAY if self._behind_relay else _PUBLISHED)
-            self._known = Capabilities(not why_not, why_not, differences)
+            self._known = Capabilities(not why_not, why_not, differences, self._gives_gpus)
         return self._known
 
     def layout(self, folders: Folders, venv: Path | None, interpreter: Interpreter) -> Layout:  # noqa: ARG002
@@ -105,7 +106,7 @@ class DockerEngine:
         """Remove the containers that an earlier Hub left behind, but for those that were adopted."""
         if not self._host:
             return
-        with contextlib.suppress(OSError, DockerError, aiodocker.exceptions.DockerError):
+        with contextlib.suppress(OSError, DockerError):
             async with aiodocker.Docker(self._host) as docker:
                 label = f"spacehand.hub={self._hub}"
                 for container in await docker.containers.list(all=True, filters={"label": [label]}):
@@ -200,11 +201,12 @@ class DockerEngine:
             async with aiodocker.Docker(self._host) as docker:
                 told = await docker.system.info()
                 networks = {one["Name"] for one in await docker.networks.list()}
-        except (OSError, DockerError, aiodocker.exceptions.DockerError) as error:
-            return f"no docker daemon answers at {self._host} ({error})"
+        except (OSError, DockerError):
+            return f"no docker daemon answers at {self._host}"
         if told.get("OSType") != "linux":
             return "the docker daemon runs no Linux containers"
         self._behind_relay = os.geteuid() == 0 and bool(shutil.which("nsenter")) and _is_beside(told)
+        self._gives_gpus = gives_gpus(told)
         self._tool.host_network = "bridge" not in networks
         if not self._behind_relay and "bridge" not in networks:
             return "the daemon has no network to publish a port in, and this Hub may not enter a container's"
@@ -317,6 +319,11 @@ def find_host() -> str:
 
 def _path(host: str) -> str:
     return host.removeprefix(_UNIX)
+
+
+def gives_gpus(told: Mapping[str, Any], devices: Path = Path("/dev")) -> bool:
+    """Return whether a container that asks for graphics processors gets them, by what the daemon has *told*."""
+    return "nvidia" in (told.get("Runtimes") or {}) and (devices / "nvidiactl").exists()
 
 
 def _is_beside(told: Mapping[str, Any]) -> bool:

@@ -1,0 +1,65 @@
+"""The engines that a Hub has, and what each would do here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from spacehand.localhub.runner.card import Sdk
+from spacehand.localhub.runner.engines._protocol import Engine, Fidelity, ImageEngine
+from spacehand.localhub.runner.engines.buildah import BuildahEngine
+from spacehand.localhub.runner.engines.choice import WANTED_FOR_IMAGES, Trial
+from spacehand.localhub.runner.engines.docker import DockerEngine
+from spacehand.localhub.runner.engines.process import ProcessEngine
+from spacehand.localhub.runner.engines.sandbox import SandboxEngine
+from spacehand.localhub.store.place import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Engines, the best first: for Spaces that are files, and for those that are images."""
+
+    sandbox: SandboxEngine
+    files: tuple[Engine, ...]
+    images: tuple[ImageEngine, ...]
+
+    @classmethod
+    def of(cls, place: Place) -> Roster:
+        """Return the engines of the Hub in *place*; none is tried yet."""
+        sandbox = SandboxEngine()
+        docker = DockerEngine(place.mark, place.images / "builds")
+        return cls(
+            sandbox,
+            (sandbox, ProcessEngine()),
+            (docker, BuildahEngine(place.mark, place.images, sandbox)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What would run a kind of Space on this machine."""
+
+    sdks: tuple[Sdk, ...]
+    fidelity: Fidelity | None  # None: nothing would
+    engine: str | None  # None: no engine, because the Hub serves it itself, or because none works
+    trials: tuple[Trial[Engine], ...] = ()
+    wanted: str = ""  # what to install
+    differences: tuple[str, ...] = field(default=())
+
+
+async def prospects(roster: Roster) -> list[Prospect]:
+    """Try every engine, and return what each kind of Space would run in."""
+    return [
+        await _prospect((Sdk.GRADIO,), roster.files),
+        Prospect((Sdk.STATIC,), Fidelity.STATIC, None),
+        await _prospect((Sdk.DOCKER, Sdk.STREAMLIT), roster.images, WANTED_FOR_IMAGES),
+    ]
+
+
+async def _prospect(sdks: tuple[Sdk, ...], engines: tuple[Engine, ...], wanted: str = "") -> Prospect:
+    trials = tuple([Trial(engine, await engine.capabilities()) for engine in engines])
+    best = next((one for one in trials if one.capabilities.works), None)
+    if best is None:
+        return Prospect(sdks, None, None, trials, wanted)
+    return Prospect(
+        sdks, best.engine.fidelity, best.engine.name, trials, differences=best.capabilities.differences
+    )
