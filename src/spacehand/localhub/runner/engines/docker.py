@@ -322,7 +322,7 @@ def _path(host: str) -> str:
 
 
 def gives_gpus(told: Mapping[str, Any], devices: Path = Path("/dev")) -> bool:
-    """Return whether a container that asks for graphics processors gets them, by what the daemon has *told*."""
+    """Return whether a container gets graphics processors if it asks, by what the daemon has *told*."""
     return "nvidia" in (told.get("Runtimes") or {}) and (devices / "nvidiactl").exists()
 
 
