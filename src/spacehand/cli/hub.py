@@ -16,6 +16,7 @@ from spacehand.cli.local import data_option, running_hub
 from spacehand.cli.terminal import Terminal
 from spacehand.errors import NotFoundError
 from spacehand.home import home
+from spacehand.localhub.egress import Egress
 
 if TYPE_CHECKING:
     from spacehand.localhub.server import Running
@@ -41,6 +42,14 @@ def hub_command() -> None:
     is_flag=True,
     help="Without a sandbox, let packages' build scripts run as your own user.",
 )
+@click.option("--pretend-hardware", is_flag=True, help="Run apps that ask for a GPU on the processor.")
+@click.option(
+    "--egress",
+    type=click.Choice([mode.value for mode in Egress]),
+    default=Egress.HUB_ONLY.value,
+    show_default=True,
+    help="What sandboxed apps reach: nothing, this Hub, the web by a proxy, or all that this machine does.",
+)
 def serve_command(
     terminal: Terminal,
     *,
@@ -50,6 +59,8 @@ def serve_command(
     detach: bool,
     any_python: bool,
     unsafe_builds: bool,
+    pretend_hardware: bool,
+    egress: str,
 ) -> None:
     """
     Run the local Hub until Ctrl-C; with --detach, in the background.
@@ -68,6 +79,8 @@ def serve_command(
         owner=owner,
         any_python=any_python,
         unsafe_builds=unsafe_builds,
+        pretend_hardware=pretend_hardware,
+        egress=Egress(egress),
     )
     if not detach:
         server.serve(options, ready=functools.partial(_ready, terminal, options.data))

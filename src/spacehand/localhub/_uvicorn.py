@@ -38,6 +38,8 @@ def run(options: ServerOptions, ready: Callable[[str], None]) -> None:
             endpoint=url,
             any_python=options.any_python,
             unsafe_builds=options.unsafe_builds,
+            pretend_hardware=options.pretend_hardware,
+            egress=options.egress,
         )
         with contextlib.closing(hub), contextlib.closing(listen_inside(place.socket)) as inner:
             HubServer(hub, inner, ready).run(sockets=[listener])

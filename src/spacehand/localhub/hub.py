@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from spacehand.errors import ConflictError
 from spacehand.localhub.accounts import store as accounts_store
 from spacehand.localhub.accounts.store import Accounts
+from spacehand.localhub.egress import Egress
 from spacehand.localhub.faults.store import Faults
 from spacehand.localhub.git.upkeep import Upkeep, keep_what_is_acknowledged, sweep
 from spacehand.localhub.repos import store as repos_store
@@ -53,6 +54,8 @@ class LocalHub:
     lock: int  # file descriptor; the folder is ours while it is open
     any_python: bool = False  # build a Space with the newest interpreter when its own is not there
     unsafe_builds: bool = False  # without a sandbox, build packages from source all the same
+    pretend_hardware: bool = False  # run apps that ask for a GPU without one
+    egress: Egress = Egress.HUB_ONLY
     hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "[::1]"})  # names the Hub answers to
     faults: Faults = field(default_factory=Faults)
     started: float = field(default_factory=time.time)
@@ -70,7 +73,15 @@ class LocalHub:
 
     @classmethod
     def open(
-        cls, place: Place, *, owner: str, endpoint: str, any_python: bool = False, unsafe_builds: bool = False
+        cls,
+        place: Place,
+        *,
+        owner: str,
+        endpoint: str,
+        any_python: bool = False,
+        unsafe_builds: bool = False,
+        pretend_hardware: bool = False,
+        egress: Egress = Egress.HUB_ONLY,
     ) -> LocalHub:
         """
         Open the Hub in *place*, making what is missing and sweeping up what a killed Hub left behind.
@@ -100,6 +111,8 @@ class LocalHub:
             lock=lock,
             any_python=any_python,
             unsafe_builds=unsafe_builds,
+            pretend_hardware=pretend_hardware,
+            egress=egress,
         )
 
     def announce(self, repo: Repo, branch: str, sha: str) -> None:

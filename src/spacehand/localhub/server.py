@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from spacehand.errors import HubUnreachableError, PortInUseError, SpacehandError
+from spacehand.localhub.egress import Egress
 from spacehand.localhub.store.place import Place
 
 DEFAULT_PORT = 7870
@@ -36,6 +37,8 @@ class ServerOptions:
     owner: str | None = None
     any_python: bool = False
     unsafe_builds: bool = False  # where there is no sandbox, build packages from source as this user
+    pretend_hardware: bool = False  # run apps that ask for a GPU without one
+    egress: Egress = Egress.HUB_ONLY
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,9 @@ def command(options: ServerOptions) -> list[str]:
         words.append("--any-python")
     if options.unsafe_builds:
         words.append("--unsafe-builds")
-    return words
+    if options.pretend_hardware:
+        words.append("--pretend-hardware")
+    return [*words, "--egress", options.egress.value]
 
 
 def running(data: Path) -> Running | None:
@@ -244,10 +249,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--owner")
     parser.add_argument("--any-python", action="store_true")
     parser.add_argument("--unsafe-builds", action="store_true")
+    parser.add_argument("--pretend-hardware", action="store_true")
+    parser.add_argument("--egress", type=Egress, choices=list(Egress), default=Egress.HUB_ONLY)
     given = parser.parse_args(arguments)
-    options = ServerOptions(
-        given.data.absolute(), given.port, given.owner, given.any_python, given.unsafe_builds
-    )
+    options = ServerOptions(**{**vars(given), "data": given.data.absolute()})
     try:
         serve(options, ready=_say)
     except SpacehandError as error:

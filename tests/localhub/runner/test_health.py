@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from spacehand.localhub.runner.address import PortAddress
-from spacehand.localhub.runner.engines._protocol import Fidelity, Listener
+from spacehand.localhub.runner.address import SocketAddress
+from spacehand.localhub.runner.engines._protocol import Listener
 from spacehand.localhub.runner.health import HealthWatch, UnhealthyAppError
 
 
@@ -21,7 +22,7 @@ class QuietApp:
     seen: list[set[Listener]]
     cpu: float = 0.0  # seconds that it uses between two looks
     looks: int = 0
-    address: PortAddress = field(default_factory=lambda: PortAddress(1))  # nothing listens there
+    address: SocketAddress = field(default_factory=lambda: SocketAddress(Path("/nowhere")))
 
     def listeners(self) -> frozenset[Listener]:
         self.looks += 1
@@ -48,7 +49,7 @@ def lost(app: QuietApp, limit: float = 1800) -> tuple[str, float]:
     """Return why the app was given up, and after how many seconds."""
     clock = Clock()
     unknown: Any = app
-    watch = HealthWatch(unknown, Fidelity.SANDBOX, limit, now=clock.now, sleep=clock.sleep)
+    watch = HealthWatch(unknown, limit, now=clock.now, sleep=clock.sleep)
     with pytest.raises(UnhealthyAppError) as caught:
         asyncio.run(watch.wait())
     return caught.value.message, clock.time

@@ -58,7 +58,7 @@ def test_a_started_app_is_found_until_it_has_ended(tmp_path: Path):
         hub=HubAccess("http://127.0.0.1:7870", 7870, tmp_path / "hub.sock"),
         environment={"TOKEN": "s3cr3t"},
     )
-    record = ReplicaRecord("a" * 40, "sandbox", "16Gi", "mark", {"pid": 7}, spec, {"x-y": "z"})
+    record = ReplicaRecord("a" * 40, "sandbox", "mark", {"pid": 7}, spec, {"x-y": "z"})
     one = states(tmp_path)
     one.started("u", "token", record)
     one.started("u", "other", record)

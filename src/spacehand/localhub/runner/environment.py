@@ -10,6 +10,7 @@ from spacehand.ids import RepoId
 from spacehand.localhub.runner.engines._protocol import Layout
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
 _BYTES = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)i?B?\Z")
 
 
@@ -22,14 +23,24 @@ class Hardware:
     memory: str = "16Gi"
     accelerator: str = "none"
     gpus: int = 0
+    disk: str = "50G"  # ephemeral
 
     @property
     def memory_bytes(self) -> int:
         """The limit that the app is held to."""
-        found = _BYTES.match(self.memory.replace(" ", ""))
-        if not found:
-            raise ValueError(f"`{self.memory}` is no amount of memory")
-        return int(float(found.group(1)) * _UNITS[found.group(2)])
+        return _bytes(self.memory)
+
+    @property
+    def disk_bytes(self) -> int:
+        """What the app may write."""
+        return _bytes(self.disk)
+
+
+def _bytes(amount: str) -> int:
+    found = _BYTES.match(amount.replace(" ", ""))
+    if not found:
+        raise ValueError(f"`{amount}` is no amount of bytes")
+    return int(float(found.group(1)) * _UNITS[found.group(2)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +68,8 @@ def environment(around: Surroundings, layout: Layout | None) -> dict[str, str]:
 
 
 def _defaults(around: Surroundings, layout: Layout) -> dict[str, str]:
-    return {
+    proxies = dict.fromkeys(_PROXIES, layout.proxy) | {"no_proxy": "localhost,127.0.0.1,::1"}
+    return (proxies if layout.proxy else {}) | {
         "PATH": f"{layout.programs}:/usr/local/bin:/usr/bin:/bin",
         "HOME": layout.home,
         "USER": "user",

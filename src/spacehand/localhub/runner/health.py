@@ -7,8 +7,8 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from spacehand.localhub.runner.address import Address, FolderAddress, SocketAddress
-from spacehand.localhub.runner.engines._protocol import APP_PORT, App, Fidelity, Listener
+from spacehand.localhub.runner.address import Address, FolderAddress, PortAddress, SocketAddress
+from spacehand.localhub.runner.engines._protocol import APP_PORT, App, Listener
 
 _ANSWER_SECONDS = 10.0  # that one answer may take
 # How long a wrong listener is watched before it counts: an app may well open a helper's port first,
@@ -53,7 +53,6 @@ class HealthWatch:
     """
 
     app: App
-    fidelity: Fidelity
     limit: float  # seconds until the start counts as failed
     path: str = "/"
     pace: Pace = Pace()
@@ -81,13 +80,18 @@ class HealthWatch:
         raise UnhealthyAppError(f"Launch timed out, workload was not healthy after {_span(self.limit)}")
 
     @property
+    def is_among_us(self) -> bool:
+        """The app has this machine's network, so a port of its own, and rightly binds the loopback."""
+        return isinstance(self.app.address, PortAddress)
+
+    @property
     def port(self) -> int:
         """Where the app is expected."""
         return getattr(self.app.address, "port", APP_PORT)
 
     def _refuse_loopback(self, listeners: frozenset[Listener]) -> None:
         """A container's own loopback cannot be reached from outside; the sandbox's could, so ask."""
-        if self.fidelity is Fidelity.PROCESS:
+        if self.is_among_us:
             return
         here = [one for one in listeners if one.port == self.port]
         if here and all(one.is_loopback for one in here):
@@ -122,7 +126,7 @@ class _WrongListener:
         if any(one.port == watch.port for one in found):
             self._seen = frozenset()
             return
-        if watch.fidelity is Fidelity.PROCESS and any(one.port == APP_PORT for one in found):
+        if watch.is_among_us and any(one.port == APP_PORT for one in found):
             watch.app.move_to(APP_PORT)  # written into the app; on the Hub that is right
             return
         cpu = await asyncio.to_thread(watch.app.cpu_seconds)

@@ -183,7 +183,8 @@ class Keeper:
 
         def join() -> None:
             for path in groups:
-                with open(path, "w") as file:  # noqa: PTH123 - between fork and exec: as little as can be
+                # Between fork and exec: as little as can be. A group that is gone holds nobody up.
+                with contextlib.suppress(OSError), open(path, "w") as file:  # noqa: PTH123
                     file.write("0")
 
         relay = subprocess.Popen(

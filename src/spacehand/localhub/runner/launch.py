@@ -31,6 +31,7 @@ from spacehand.localhub.runner.engines._protocol import (
 )
 from spacehand.localhub.runner.engines.choice import WANTED_FOR_IMAGES, EngineChoice
 from spacehand.localhub.runner.environment import Hardware, Surroundings, environment
+from spacehand.localhub.runner.health import UnhealthyAppError
 from spacehand.localhub.runner.images.builder import Materials
 from spacehand.localhub.runner.interpreter import Choice, choose, current
 from spacehand.localhub.runner.outlet import Nowhere, Outlet
@@ -61,7 +62,7 @@ def machine(flavor: str) -> Hardware:
         return Hardware(flavor)
     accelerator = flavor if known.accelerator else "none"
     gpus = known.accelerator.quantity if known.accelerator else 0
-    return Hardware(flavor, str(known.cpu), f"{known.ram}Gi", accelerator, gpus)
+    return Hardware(flavor, str(known.cpu), f"{known.ram}Gi", accelerator, gpus, f"{known.disk}G")
 
 
 class Build(Protocol):
@@ -119,10 +120,12 @@ class Launcher:
 
         Raises:
             CannotBuildError: the settings contradict each other.
+            UnhealthyAppError: no engine here has the hardware that is asked for.
         """
         if build.card.sdk is not Sdk.STATIC:
             settings = await asyncio.to_thread(self.hub.spaces.public_settings, repo)
             await before_start(self.hub.faults, str(repo.id), settings.hardware)
+            await self._require_hardware(build, settings.hardware)
         both = await asyncio.to_thread(self.hub.spaces.collisions, repo)
         if both:
             raise CannotBuildError(
@@ -137,6 +140,18 @@ class Launcher:
             # A thread cannot be stopped: what it still writes is removed when it is done.
             files.add_done_callback(lambda _: shutil.rmtree(folders.root, ignore_errors=True))
             raise
+
+    async def _require_hardware(self, build: BuildPlan, flavor: str) -> None:
+        known = hardware.find(flavor)
+        _, capabilities = await self._engine_for(build)
+        if known is None or known.accelerator is None or capabilities.gpus or self.hub.pretend_hardware:
+            return
+        card = known.accelerator
+        raise UnhealthyAppError(
+            f"Scheduling failure: unable to schedule. `{flavor}` has {card.quantity} x {card.model}, and no "
+            "engine of this Hub gives an app a GPU; `spacehand hub serve --pretend-hardware` runs it on the "
+            "processor"
+        )
 
     async def _build_image(
         self, repo: Repo, build: BuildPlan, log: Callable[[str], None], *, factory: bool
@@ -200,6 +215,7 @@ class Launcher:
             image=built.image,
             cores=float(given.cores),
             gpus=given.gpus if capabilities.gpus else 0,
+            disk_bytes=given.disk_bytes,
         )
         app = await engine.start(spec, Outlet(log, folders.root.name))
         replica = Replica(
@@ -209,7 +225,6 @@ class Launcher:
             app,
             spec,
             engine.fidelity,
-            given.memory,
             lambda: _last_words(log),
             headers=build.card.headers,
             settings=mark,
@@ -230,7 +245,6 @@ class Launcher:
             app,
             record.spec,
             Fidelity(record.engine),
-            record.memory,
             lambda: _last_words(log),
             headers=record.headers,
             settings=record.settings,
@@ -262,7 +276,7 @@ class Launcher:
             choice = self._for_files if build.recipe is None else self._for_images
             found += choice.differences
             if self.hardware(settings.hardware).accelerator != "none" and not choice.gives_gpus:
-                found.append(f"`{settings.hardware}` is asked for: the app runs on this machine's processor")
+                found.append(f"`{settings.hardware}` is pretended: the app runs on this machine's processor")
             found += [
                 f"the volume at `{volume.get('mountPath')}` is not mounted" for volume in settings.volumes
             ]

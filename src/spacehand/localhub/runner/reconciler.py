@@ -308,8 +308,8 @@ class Reconciler:
             self._set(stage=Stage.RUNTIME_ERROR, error=ended.message, serving=None)
 
     def _may_return(self, ended: AppEndedError) -> bool:
-        """Count the crash; an app that outgrew its memory would only do so again."""
-        if ended.out_of_memory or self._state.stage is not Stage.RUNNING:
+        """Count the crash; an app that outgrew its hardware would only do so again."""
+        if ended.took_too_much or self._state.stage is not Stage.RUNNING:
             return False
         recent = time.monotonic() - _FORGIVEN_SECONDS
         self._crashes = [at for at in self._crashes if at > recent] + [time.monotonic()]

@@ -19,7 +19,6 @@ class ReplicaRecord:
 
     sha: str
     engine: str  # its fidelity
-    memory: str  # the limit, as it is shown
     settings: str  # a mark of the Space's settings; another one now means that the app has old ones
     app: Mapping[str, Any]  # the engine's own
     spec: RunSpec  # without its environment

@@ -110,7 +110,7 @@ async def let_in(listener: socket.socket, port: int) -> asyncio.AbstractServer:
 
 
 async def let_out(port: int, path: str) -> asyncio.AbstractServer:
-    """Lead what connects to *port* to the unix socket at *path*: the Hub."""
+    """Lead what connects to *port* to the unix socket at *path*: the Hub, or its way to the web."""
     loop = asyncio.get_running_loop()
 
     def connect(protocol: Callable[[], Side]) -> Awaitable[Any]:
@@ -166,6 +166,8 @@ async def stand_by(order: dict[str, Any]) -> int:
     """Run the app to its end, or to the end of our input, and return its exit code."""
     if order.get("hub_port"):
         await let_out(order["hub_port"], order["hub_socket"])
+    if order.get("web_port"):
+        await let_out(order["web_port"], order["web_socket"])
     process = start(order)
     if order.get("listener") is not None:
         await let_in(socket.socket(fileno=order["listener"]), order["port"])

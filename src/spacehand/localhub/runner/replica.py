@@ -11,20 +11,18 @@ from pathlib import Path
 
 from spacehand.localhub.runner.address import Address, FolderAddress
 from spacehand.localhub.runner.engines._protocol import App, Fidelity, Folders, RunSpec
+from spacehand.localhub.runner.guard import Guard
 from spacehand.localhub.runner.health import HealthWatch, Pace, UnhealthyAppError
 from spacehand.localhub.runner.record import ReplicaRecord
-
-_LOOK_SECONDS = 1.0  # how often memory is looked at
-_CLOSE_LOOK_SECONDS = 0.1  # when half of the limit is used
 
 
 class AppEndedError(UnhealthyAppError):
     """The app exited by itself; *code* is 128 + n after signal n."""
 
-    def __init__(self, code: int, message: str, *, out_of_memory: bool, last_word: str = "") -> None:
+    def __init__(self, code: int, message: str, *, took_too_much: bool, last_word: str = "") -> None:
         super().__init__(message)
         self.code = code
-        self.out_of_memory = out_of_memory
+        self.took_too_much = took_too_much
         self.last_word = last_word
 
     @property
@@ -45,13 +43,11 @@ class Replica:
     app: App | None = None  # None: static
     spec: RunSpec | None = None
     fidelity: Fidelity = Fidelity.STATIC
-    memory: str = "16Gi"  # the limit, as it is shown
     tail: Callable[[], str] = lambda: ""  # the last lines of the run log
     started: float = field(default_factory=time.time)
     headers: Mapping[str, str] = field(default_factory=dict)  # that the card adds to each answer
     settings: str = ""  # a mark of the settings it was started with
-    _is_frozen: bool = False
-    _out_of_memory: bool = False
+    _guard: Guard | None = None
     _watch: asyncio.Task[None] | None = None
 
     @property
@@ -66,7 +62,6 @@ class Replica:
         return ReplicaRecord(
             self.sha,
             self.fidelity.value,
-            self.memory,
             self.settings,
             self.app.record(),
             self.spec,
@@ -76,19 +71,22 @@ class Replica:
     async def freeze(self) -> None:
         """Give the app no more processor time."""
         if self.app is not None:
-            self._is_frozen = True
+            if self._guard is not None:
+                self._guard.is_resting = True
             await self.app.freeze()
 
     async def thaw(self) -> None:
         """Let the frozen app go on."""
         if self.app is not None:
             await self.app.thaw()
-            self._is_frozen = False
+            if self._guard is not None:
+                self._guard.is_resting = False
 
     def guard(self) -> None:
-        """Watch the memory from now on."""
-        if self.app is not None:
-            self._watch = asyncio.create_task(self._guard_memory(self.app))
+        """Watch memory and disk from now on."""
+        if self.app is not None and self.spec is not None:
+            self._guard = Guard(self.app, self.spec)
+            self._watch = asyncio.create_task(self._guard.run())
 
     async def healthy(self, limit: float, path: str = "/", pace: Pace | None = None) -> None:
         """
@@ -99,7 +97,7 @@ class Replica:
         """
         if self.app is None:
             return
-        watch = HealthWatch(self.app, self.fidelity, limit, path, pace or Pace())
+        watch = HealthWatch(self.app, limit, path, pace or Pace())
         health = asyncio.create_task(watch.wait())
         end = asyncio.create_task(self.app.wait())
         try:
@@ -131,27 +129,15 @@ class Replica:
         await asyncio.to_thread(shutil.rmtree, self.folders.root, ignore_errors=True)
 
     def _ended(self, code: int) -> AppEndedError:
-        if self._out_of_memory or (self.app is not None and self.app.was_out_of_memory):
-            return AppEndedError(code, f"Memory limit exceeded ({self.memory})", out_of_memory=True)
+        if self._guard is not None and (reason := self._guard.reason()):
+            return AppEndedError(code, reason, took_too_much=True)
         said = self.tail().rstrip()
         return AppEndedError(
             code,
             f"Exit code: {code}. Reason: {said}".rstrip(),
-            out_of_memory=False,
+            took_too_much=False,
             last_word=said.rpartition("\n")[2].strip(),
         )
-
-    async def _guard_memory(self, app: App) -> None:
-        assert self.spec is not None  # noqa: S101 - an app has one
-        limit = self.spec.memory_bytes
-        while True:
-            # Who is frozen takes no more.
-            used = 0 if self._is_frozen else await asyncio.to_thread(app.memory, limit)
-            if used > limit:
-                self._out_of_memory = True
-                await asyncio.to_thread(app.kill)
-                return
-            await asyncio.sleep(_CLOSE_LOOK_SECONDS if used > limit / 2 else _LOOK_SECONDS)
 
 
 def static_replica(sha: str, folder: Path, index: str, variables: dict[str, str]) -> Replica:

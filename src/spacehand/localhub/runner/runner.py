@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spacehand.ids import RepoKind
+from spacehand.localhub.egress import Egress
 from spacehand.localhub.errors import HubError
 from spacehand.localhub.faults.kind import FaultKind
 from spacehand.localhub.runner import wire
@@ -27,6 +28,7 @@ from spacehand.localhub.runner.plan import README
 from spacehand.localhub.runner.quarantine import Quarantine
 from spacehand.localhub.runner.reconciler import Order, Reconciler
 from spacehand.localhub.runner.state import SCHEMA, RunStates
+from spacehand.localhub.runner.web_proxy import WebProxy
 from spacehand.localhub.spaces.store import gc_timeout
 from spacehand.stage import Stage
 
@@ -56,11 +58,14 @@ class Runner:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._bedtime = Bedtime(hub, lambda: list(self._spaces.values()), self._crew.rest)
         self._idle: asyncio.Task[None] | None = None
+        self._web = WebProxy(hub.place.web_socket) if hub.egress is Egress.WEB else None
         self._moves: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Adopt or end what a killed Hub left behind, and bring every Space back to where it should be."""
         self._loop = asyncio.get_running_loop()
+        if self._web is not None:
+            await self._web.start()
         spaces = await asyncio.to_thread(self._hub.repos.list, RepoKind.SPACE)
         adopted = await Orphanage(self._hub, self._crew).take_in([self._space(repo) for repo in spaces])
         await self._crew.launcher.sweep()
@@ -76,6 +81,8 @@ class Runner:
         if self._idle is not None:
             self._idle.cancel()
         await asyncio.gather(*(space.close() for space in self._spaces.values()))
+        if self._web is not None:
+            await self._web.stop()
 
     # What moves a Space
 
@@ -236,7 +243,7 @@ class Runner:
 
     def _usual_crew(self) -> Crew:
         place = self._hub.place
-        roster = Roster.of(place)
+        roster = Roster.of(place, self._hub.egress)
         builder = Builder(self._layers, place.layers / "solves", unsafe=self._hub.unsafe_builds)
         closed = (place.root, Path.home())
         builder.quarantine = Quarantine(roster.sandbox, builder.uv, builder.environment, closed)

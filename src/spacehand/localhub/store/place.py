@@ -8,6 +8,8 @@ from pathlib import Path
 
 from spacehand.ids import RepoId
 
+WEB_SOCKET = "web.sock"
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -117,13 +119,18 @@ class Place:
 
     @property
     def door(self) -> Path:
-        """The folder that every sandbox is given; nothing but `socket` is in it."""
+        """The folder that every sandbox is given; nothing but `socket` and `web_socket` is in it."""
         return self.root / "door"
 
     @property
     def socket(self) -> Path:
         """The Hub itself as a unix socket: how a sandboxed Space reaches it."""
         return self.door / "hub.sock"
+
+    @property
+    def web_socket(self) -> Path:
+        """The way to the web, where apps get one."""
+        return self.door / WEB_SOCKET
 
     @property
     def spaces(self) -> Path:

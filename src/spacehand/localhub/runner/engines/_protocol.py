@@ -70,6 +70,7 @@ class Layout:
     programs: str  # the layer's bin folder
     host: str  # to bind to
     port: int
+    proxy: str = ""  # URL of the way to the web, where there is no other
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class HubAccess:
     """
     How an app reaches the Hub: the same URL everywhere, in a sandbox through *socket*.
 
-    The sandbox gets the socket's folder, where the next Hub makes its own: nothing else may be in it.
+    The sandbox gets the socket's folder, where the next Hub makes its own: nothing private may be in it.
     """
 
     endpoint: str
@@ -104,6 +105,7 @@ class RunSpec:
     image: Image | None = None  # what a container is made from; None: the app is the repository's files
     cores: float = 2.0
     gpus: int = 0
+    disk_bytes: int = 50 << 30  # that the app may write
     alone_seconds: float = 60.0  # that the app lives on without a Hub
 
 

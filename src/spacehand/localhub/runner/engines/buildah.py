@@ -23,7 +23,7 @@ from spacehand.localhub.runner.engines._protocol import (
 )
 from spacehand.localhub.runner.engines.doorway import open_doorway
 from spacehand.localhub.runner.engines.sandbox import UID, SandboxEngine
-from spacehand.localhub.runner.engines.supervised import RELAY, SupervisedApp
+from spacehand.localhub.runner.engines.supervised import RELAY, SupervisedApp, differences
 from spacehand.localhub.runner.images.buildah import BuildahTool, ImageConfig
 from spacehand.localhub.runner.images.builder import ImageBuilder
 from spacehand.localhub.runner.interpreter import Interpreter, current
@@ -36,8 +36,7 @@ _HUB_FOLDER = "/run/spacehand/hub"
 _RIGHTS = ("CAP_SYS_CHROOT", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_KILL")
 _DIFFERENCES = (
     "the image runs in a sandbox of bubblewrap, which reaches this Hub and no other address",
-    "memory is watched and not fenced: a process may exceed its limit for a moment",
-    "disk space and processor time are not limited",
+    "disk space is not limited",
 )
 
 
@@ -59,7 +58,7 @@ class BuildahEngine:
     async def capabilities(self) -> Capabilities:
         if self._known is None:
             why_not = await self._try()
-            self._known = Capabilities(not why_not, why_not, _DIFFERENCES)
+            self._known = Capabilities(not why_not, why_not, (*_DIFFERENCES, *differences()))
         return self._known
 
     def layout(self, folders: Folders, venv: Path | None, interpreter: Interpreter) -> Layout:  # noqa: ARG002

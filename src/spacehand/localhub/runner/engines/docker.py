@@ -262,6 +262,7 @@ class DockerContainer:
 class DockerApp(SupervisedApp):
     """A relay with a container's attendant under it; the container's processes are the app's."""
 
+    is_fenced = False  # docker does that
     _container: DockerContainer
     _end: asyncio.Task[int] | None = None
 

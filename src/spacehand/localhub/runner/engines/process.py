@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from spacehand.localhub.runner.address import PortAddress
+from spacehand.localhub.runner.address import PortAddress, free_port
 from spacehand.localhub.runner.engines._protocol import (
     Capabilities,
     Fidelity,
@@ -16,7 +15,7 @@ from spacehand.localhub.runner.engines._protocol import (
     Output,
     RunSpec,
 )
-from spacehand.localhub.runner.engines.supervised import RELAY, SupervisedApp
+from spacehand.localhub.runner.engines.supervised import RELAY, SupervisedApp, differences
 from spacehand.localhub.runner.interpreter import Interpreter
 
 _DIFFERENCES = (
@@ -33,7 +32,7 @@ class ProcessEngine:
     fidelity = Fidelity.PROCESS
 
     async def capabilities(self) -> Capabilities:
-        return Capabilities(works=True, differences=_DIFFERENCES)
+        return Capabilities(works=True, differences=(*_DIFFERENCES, *differences()))
 
     def layout(self, folders: Folders, venv: Path | None, interpreter: Interpreter) -> Layout:
         return Layout(
@@ -42,7 +41,7 @@ class ProcessEngine:
             temporary=str(folders.temporary),
             programs=str(venv / "bin" if venv else interpreter.path.parent),
             host="127.0.0.1",
-            port=_free_port(),
+            port=free_port(),
         )
 
     async def start(self, spec: RunSpec, output: Output) -> SupervisedApp:
@@ -60,10 +59,3 @@ class ProcessEngine:
     async def adopt(self, record: Mapping[str, Any], spec: RunSpec, output: Output) -> SupervisedApp | None:
         address = PortAddress(record["port"])
         return await SupervisedApp.adopt(record, spec, address, output, own_network=False)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

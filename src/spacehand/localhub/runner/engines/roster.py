@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from spacehand.localhub.egress import Egress
 from spacehand.localhub.runner.card import Sdk
 from spacehand.localhub.runner.engines._protocol import Engine, Fidelity, ImageEngine
 from spacehand.localhub.runner.engines.buildah import BuildahEngine
@@ -23,9 +24,9 @@ class Roster:
     images: tuple[ImageEngine, ...]
 
     @classmethod
-    def of(cls, place: Place) -> Roster:
+    def of(cls, place: Place, egress: Egress = Egress.HUB_ONLY) -> Roster:
         """Return the engines of the Hub in *place*; none is tried yet."""
-        sandbox = SandboxEngine()
+        sandbox = SandboxEngine(egress=egress)
         docker = DockerEngine(place.mark, place.images / "builds")
         return cls(
             sandbox,

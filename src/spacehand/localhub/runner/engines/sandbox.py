@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from spacehand.localhub.runner.address import SocketAddress
+from spacehand.localhub.egress import Egress
+from spacehand.localhub.runner.address import Address, PortAddress, SocketAddress, free_port
 from spacehand.localhub.runner.engines._protocol import (
     APP_PORT,
     Capabilities,
@@ -21,8 +22,10 @@ from spacehand.localhub.runner.engines._protocol import (
     Output,
     RunSpec,
 )
-from spacehand.localhub.runner.engines.supervised import RELAY, SupervisedApp
+from spacehand.localhub.runner.engines.doorway import open_doorway
+from spacehand.localhub.runner.engines.supervised import RELAY, SupervisedApp, differences
 from spacehand.localhub.runner.interpreter import Interpreter, current
+from spacehand.localhub.store.place import WEB_SOCKET
 
 UID = 1000
 _RELAY = "/opt/spacehand/relay.py"
@@ -53,10 +56,9 @@ _OWN_FILES = {
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
     "resolv.conf": "",
 }
-_DIFFERENCES = (
-    "the sandbox reaches this Hub and no other address",
-    "memory is watched and not fenced: a process may exceed its limit for a moment",
-)
+# Of the machine's own, for an app in the machine's own network.
+_NETWORK_FILES = ("/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf")
+_WEB_PORT = 3128  # where an app finds the way to the web
 _PROOF = "seen: uid={} network={} root_file={}"
 _PROBE = """
 import os, socket, sys
@@ -80,66 +82,88 @@ class SandboxEngine:
     name = "sandbox"
     fidelity = Fidelity.SANDBOX
 
-    def __init__(self, *, as_root: bool | None = None) -> None:
+    def __init__(self, *, as_root: bool | None = None, egress: Egress = Egress.HUB_ONLY) -> None:
         self._as_root = os.geteuid() == 0 if as_root is None else as_root
+        self._egress = egress
         self._known: Capabilities | None = None
 
     async def capabilities(self) -> Capabilities:
         if self._known is None:
             why_not = await self._try()
-            self._known = Capabilities(not why_not, why_not, _DIFFERENCES)
+            self._known = Capabilities(not why_not, why_not, (self._egress.difference, *differences()))
         return self._known
 
     def layout(self, folders: Folders, venv: Path | None, interpreter: Interpreter) -> Layout:  # noqa: ARG002
         programs = f"{_VENV}/bin" if venv else str(interpreter.path.parent)
-        return Layout("/app", "/home/user", "/tmp", programs, "0.0.0.0", APP_PORT)  # noqa: S108
+        proxy = f"http://127.0.0.1:{_WEB_PORT}" if self._egress is Egress.WEB else ""
+        own = self._egress.has_own_network
+        host, port = ("0.0.0.0", APP_PORT) if own else ("127.0.0.1", free_port())
+        return Layout("/app", "/home/user", "/tmp", programs, host, port, proxy)  # noqa: S108
 
     async def start(self, spec: RunSpec, output: Output) -> SupervisedApp:
         await asyncio.to_thread(self._prepare, spec.folders)
+        if not self._egress.has_own_network:
+            return await self._start(spec, output, None)
         # Made here and handed in: a socket in a folder of the app's could be swapped for a link to elsewhere.
-        listener = _listen(spec.socket)
-        try:
-            order = {
-                "command": [
-                    f"{_VENV}/bin/python" if spec.venv else str(spec.interpreter.path),
-                    *spec.command,
-                ],
-                "environment": dict(spec.environment),
-                "folder": "/app",
-                "grace": spec.grace_seconds,
-                "listener": listener.fileno(),
-                "port": APP_PORT,
-                "hub_port": spec.hub.port if spec.hub and spec.hub.port != APP_PORT else None,
-                "hub_socket": f"{_HUB_FOLDER}/{spec.hub.socket.name}" if spec.hub else None,
-            }
-            command = [*self.wrap(spec), str(spec.interpreter.path), "-I", "-S", _RELAY]
-            return await SupervisedApp.start(
-                command,
-                spec,
-                order,
-                SocketAddress(spec.socket),
-                output,
-                keep_open=[listener.fileno()],
-                own_network=True,
-            )
-        finally:
-            listener.close()
+        with open_doorway(spec.socket) as listener:
+            return await self._start(spec, output, listener.fileno())
+
+    async def _start(self, spec: RunSpec, output: Output, listener: int | None) -> SupervisedApp:
+        order = {
+            "command": [f"{_VENV}/bin/python" if spec.venv else str(spec.interpreter.path), *spec.command],
+            "environment": dict(spec.environment),
+            "folder": "/app",
+            "grace": spec.grace_seconds,
+            "listener": listener,
+            "port": APP_PORT,
+            **self._ways_out(spec),
+        }
+        return await SupervisedApp.start(
+            [*self.wrap(spec), str(spec.interpreter.path), "-I", "-S", _RELAY],
+            spec,
+            order,
+            self._address(spec, spec.layout.port),
+            output,
+            keep_open=[] if listener is None else [listener],
+            own_network=listener is not None,
+        )
 
     async def adopt(self, record: Mapping[str, Any], spec: RunSpec, output: Output) -> SupervisedApp | None:
-        address = SocketAddress(spec.socket)
-        return await SupervisedApp.adopt(record, spec, address, output, own_network=True)
+        # The Hub that started it may have had another egress.
+        own = record["port"] is None
+        address: Address = SocketAddress(spec.socket) if own else PortAddress(record["port"])
+        return await SupervisedApp.adopt(record, spec, address, output, own_network=own)
+
+    def _address(self, spec: RunSpec, port: int) -> Address:
+        return SocketAddress(spec.socket) if self._egress.has_own_network else PortAddress(port)
+
+    def _ways_out(self, spec: RunSpec) -> dict[str, Any]:
+        """Return what the relay leads out, and where: the rest of the app's network is empty."""
+        if spec.hub is None or self._egress in (Egress.NONE, Egress.HOST):
+            return {}
+        ways: dict[str, Any] = {}
+        if spec.hub.port != APP_PORT:
+            ways |= {"hub_port": spec.hub.port, "hub_socket": f"{_HUB_FOLDER}/{spec.hub.socket.name}"}
+        if self._egress is Egress.WEB:
+            ways |= {"web_port": _WEB_PORT, "web_socket": f"{_HUB_FOLDER}/{WEB_SOCKET}"}
+        return ways
 
     def wrap(self, spec: RunSpec) -> list[str]:
         """Return the command line that what shall run in the sandbox is appended to."""
         folders = spec.folders
-        command = self.shell(folders, spec.interpreter, own_network=True)
+        own = self._egress.has_own_network
+        command = self.shell(folders, spec.interpreter, own_network=own)
+        if not own:
+            command.append("--clearenv")
+            for path_name in _NETWORK_FILES:
+                command += ["--ro-bind-try", path_name, path_name]
         # The parents of a bind are made 0700 unless they were made before.
         for folder in ("/opt", "/home", "/run", "/run/spacehand", "/opt/spacehand"):
             command += ["--dir", folder]
         if spec.venv:
             command += ["--ro-bind", str(spec.venv), _VENV]
         command += ["--ro-bind", str(RELAY), _RELAY]
-        if spec.hub:
+        if spec.hub and self._ways_out(spec):
             command += ["--ro-bind", str(spec.hub.socket.parent), _HUB_FOLDER]
         command += ["--bind", str(folders.home), "/home/user", "--bind", str(folders.app), "/app"]
         command += ["--chdir", "/", "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LANG", "C.UTF-8", "--"]
@@ -224,7 +248,7 @@ class SandboxEngine:
         )
         said = (await process.communicate())[0].decode("utf-8", "replace").strip()
         # As an ordinary user the sandbox is that user under another number, and may read what is its own.
-        wanted = _PROOF.format(UID, False, not self._as_root)
+        wanted = _PROOF.format(UID, not self._egress.has_own_network, not self._as_root)
         return "" if said == wanted else f"bubblewrap does not shield here ({said[-200:]})"
 
 
@@ -261,15 +285,6 @@ def _hand_over(folders: Iterable[Path]) -> None:
     for folder in folders:
         for path in (folder, *folder.rglob("*")):
             os.chown(path, UID, UID, follow_symlinks=False)
-
-
-def _listen(path: Path) -> socket.socket:
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(path))
-    listener.listen(512)
-    listener.setblocking(False)
-    return listener
 
 
 def _bwrap() -> str:

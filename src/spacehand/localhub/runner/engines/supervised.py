@@ -9,12 +9,14 @@ import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import psutil
 
 from spacehand.localhub.runner.address import Address, PortAddress
-from spacehand.localhub.runner.engines import keeper_link
+from spacehand.localhub.runner.engines import fence, keeper_link
 from spacehand.localhub.runner.engines._protocol import Listener, Output, RunSpec
+from spacehand.localhub.runner.engines.fence import Bounds, Fence
 from spacehand.localhub.runner.engines.keeper_link import KeeperLink
 
 RELAY = Path(__file__).resolve().parent.parent / "relay.py"
@@ -28,11 +30,22 @@ class SupervisedApp:
     The keeper outlives this Hub, so another can adopt the app; see `keeper` for what is said between them.
     """
 
+    is_fenced = True  # here, and not by whatever else runs the app
+
     def __init__(
-        self, link: KeeperLink, spec: RunSpec, address: Address, *, own_network: bool, output: Output
+        self,
+        link: KeeperLink,
+        spec: RunSpec,
+        address: Address,
+        *,
+        own_network: bool,
+        output: Output,
+        held_by: Fence,
     ) -> None:
         self._link = link
         self._spec = spec
+        self._fence = held_by
+        self._was_out_of_memory = False
         self._address = address
         self._own_network = own_network
         self._exit = asyncio.create_task(self._ended(output))
@@ -50,28 +63,31 @@ class SupervisedApp:
         own_network: bool,
     ) -> Self:
         """Start *command*, which ends in the relay, and give the relay its *order*."""
+        around = raise_fence(spec) if cls.is_fenced else Fence()
         link = await keeper_link.start(
             spec.control,
             {
                 "command": list(command),
                 "relay": dict(order),
                 "keep_open": list(keep_open),
-                "groups": [],
+                "groups": around.entrances,
                 "grace": spec.grace_seconds,
                 "alone": spec.alone_seconds,
             },
         )
-        return cls(link, spec, address, own_network=own_network, output=output)
+        return cls(link, spec, address, own_network=own_network, output=output, held_by=around)
 
     @classmethod
     async def adopt(
         cls, record: Mapping[str, Any], spec: RunSpec, address: Address, output: Output, *, own_network: bool
     ) -> Self | None:
         """Return the app that *record* finds, or None when it is no more."""
+        around = Fence(tuple(Path(group) for group in record.get("fence", ())))
         link = await keeper_link.find(spec.control)
         if link is None or link.pid != record["pid"]:
+            around.remove()
             return None
-        return cls(link, spec, address, own_network=own_network, output=output)
+        return cls(link, spec, address, own_network=own_network, output=output, held_by=around)
 
     @property
     def address(self) -> Address:
@@ -96,7 +112,7 @@ class SupervisedApp:
 
     def record(self) -> Mapping[str, Any]:
         port = self._address.port if isinstance(self._address, PortAddress) else None
-        return {"pid": self.pid, "port": port}
+        return {"pid": self.pid, "port": port, "fence": [str(group) for group in self._fence.groups]}
 
     async def stop(self) -> None:
         await self.thaw()  # who is frozen hears no polite request
@@ -110,6 +126,7 @@ class SupervisedApp:
             await self.wait()
         # A sandbox's process namespace is taken down by the kernel, a moment after its first process.
         await asyncio.to_thread(psutil.wait_procs, family, 5)
+        self._fence.remove()
 
     def kill(self) -> None:
         for process in self._apps():
@@ -126,7 +143,7 @@ class SupervisedApp:
 
     @property
     def was_out_of_memory(self) -> bool:
-        return False  # nobody but the guard looks at its memory
+        return self._was_out_of_memory or self._fence.killed_for_memory
 
     def cpu_seconds(self) -> float:
         total = 0.0
@@ -141,6 +158,8 @@ class SupervisedApp:
         if not self._own_network:
             return frozenset(listener for process in apps for listener in _own_listeners(process))
         ours = {self._spec.hub.port} if self._spec.hub else set()
+        if self._spec.layout.proxy:
+            ours.add(urlsplit(self._spec.layout.proxy).port or 0)
         for process in apps:  # all are in the same network namespace; any of them tells
             try:
                 found = _namespace_listeners(process.pid)
@@ -176,6 +195,7 @@ class SupervisedApp:
 
     async def _ended(self, output: Output) -> int:
         code = await self._link.follow(output)
+        self._was_out_of_memory = self._fence.killed_for_memory
         if code is None:  # the keeper was killed, and its relay has ended the app
             self._kill_all()
         await self._link.close()
@@ -188,6 +208,27 @@ class SupervisedApp:
             for process in [*keeper.children(recursive=True), keeper]:
                 with contextlib.suppress(psutil.Error):
                     process.kill()
+
+
+def raise_fence(spec: RunSpec) -> Fence:
+    """Return what the kernel will hold the app to; nothing where this machine has no way to."""
+    fences = fence.usual()
+    if fences is None:
+        return Fence()
+    try:
+        return fences.raise_around(spec.folders.root.name, Bounds(spec.memory_bytes, spec.cores))
+    except OSError:
+        return Fence()  # the Hub watches all the same
+
+
+def differences() -> tuple[str, ...]:
+    """Return how what an app may take here differs from the Hub's limits."""
+    if fence.usual() is not None:
+        return ()
+    return (
+        "memory is watched and not fenced: a process may exceed its limit for a moment",
+        "the app may use every processor of this machine",
+    )
 
 
 def _is_ours(process: psutil.Process) -> bool:
