@@ -179,8 +179,11 @@ def test_a_model_too_large_for_the_hardware_is_known_before_a_byte_moves(
     ) as refused:
         ship(shipment, hub=hub, history=history, digests=Digests())
 
-    for way in ("MODEL_DTYPE=bfloat16", "MODEL_QUANTIZATION=int8", "cpu-upgrade"):
+    for way in ("--dtype bfloat16", "--quantization int8", "--hardware cpu-upgrade"):
         assert way in (refused.value.hint or "")
+    smaller = replace(shipment, dtype="bfloat16").spec(None)
+    assert smaller.variables["MODEL_DTYPE"] == "bfloat16"
+    assert check_room(shipment.model, smaller, hub) is None
     assert set(hub.calls) <= {"flavors", "head"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -95,6 +96,27 @@ def test_what_was_published_is_what_the_package_holds(demo: Demo):
     info = HfApi(endpoint=endpoint, token=False).model_info(repo)
     assert info.sha == demo.result["model_revision"]
     assert info.pipeline_tag == "automatic-speech-recognition"
+
+
+def test_a_model_trained_from_scratch_is_published_beside_it(demo: Demo):
+    """
+    Its card has the figures of the training's own files, and the loss curve that it shows is there.
+    """
+    from huggingface_hub import HfApi, hf_hub_download
+
+    endpoint, _, repo = demo.result["trained_model_url"].partition(f"/{OWNER}/")
+    hub = {"endpoint": endpoint, "token": False}
+    card = hf_hub_download(f"{OWNER}/{repo}", "README.md", cache_dir=demo.home / "cache", **hub)
+    measured = json.loads(Path("examples/spoken-words/test_results.json").read_text())
+
+    text = Path(card).read_text()
+    for name, value in measured.items():
+        assert f"| `{name}` | {value:.6g} |" in text
+    assert "Synthetic voices only" in text
+    curve = re.search(r"!\[Training loss from [^]]*\]\((training_results/loss-[0-9a-f]{12}\.png)\)", text)
+    assert curve is not None
+    assert HfApi(**hub).file_exists(f"{OWNER}/{repo}", curve[1])
+    assert demo.result["trained_weights_sha256"] in text
 
 
 def test_a_second_run_changes_nothing(demo: Demo):

@@ -22,8 +22,8 @@ def test_a_large_model_is_refused_with_what_fits():
 
     assert "needs 20.7 GB of memory, and `cpu-basic` has 17.2 GB" in str(refused.value)
     assert refused.value.hint == (
-        "What fits: set `MODEL_DTYPE=bfloat16` (10.8 GB), or set `MODEL_QUANTIZATION=int8` (7.2 GB), "
-        "or take `cpu-upgrade` (34.4 GB, $0.03 an hour)"
+        "What fits: `--dtype bfloat16` (10.8 GB), or `--quantization int8` (7.2 GB), "
+        "or `--hardware cpu-upgrade` (34.4 GB, $0.03 an hour)"
     )
 
 

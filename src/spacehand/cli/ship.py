@@ -45,6 +45,11 @@ READ_TOKEN = "SPACE_READ_TOKEN"  # noqa: S105
 @variant_option
 @click.option("--subfolder", help="Serve the model in this subfolder; the copy of `--variant` unless given.")
 @click.option(
+    "--dtype",
+    type=click.Choice(["auto", "float32", "bfloat16"]),
+    help="What numbers the app loads the weights as; as they are stored unless given.",
+)
+@click.option(
     "--quantization",
     type=click.Choice(["none", "int8", "nf4"]),
     help="How the app quantizes the weights while it loads them.",

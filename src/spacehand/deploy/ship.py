@@ -49,6 +49,7 @@ class Shipment:
     training_config: Mapping[str, Any] | Path | None = None
     results: Mapping[str, Any] | Path | None = None
     subfolder: str | None = None  # serve the variant there, in place of the model itself
+    dtype: str | None = None  # auto, float32, bfloat16: what numbers the app loads it as
     quantization: str | None = None  # none, int8, nf4: how the app loads it
     visibility: Visibility = Visibility.PUBLIC  # of the model
     overrides: Mapping[str, Any] = field(default_factory=dict)  # of the Space, shaped like spacehand.toml
@@ -103,6 +104,7 @@ class Shipment:
             name=self._title(),
             subfolder=self.subfolder,
             base_model=self._base_model(),
+            dtype=self.dtype,
             quantization=self.quantization,
             task=self.model.task,
         )

@@ -81,15 +81,15 @@ def check(
         return
     ways = []
     for name, size in (
-        ("MODEL_DTYPE=bfloat16", needed(numbers, dtype="bfloat16")),
-        ("MODEL_QUANTIZATION=int8", needed(numbers, dtype=dtype, quantization="int8")),
+        ("--dtype bfloat16", needed(numbers, dtype="bfloat16")),
+        ("--quantization int8", needed(numbers, dtype=dtype, quantization="int8")),
     ):
         if size < asked and size <= room.bytes:
-            ways.append(f"set `{name}` ({_gb(size)})")
+            ways.append(f"`{name}` ({_gb(size)})")
     larger = [other for other in others if other.bytes is not None and asked <= other.bytes]
     if larger:
         best = min(larger, key=lambda other: (other.usd_per_hour, other.bytes))
-        ways.append(f"take `{best.name}` ({_gb(best.bytes or 0)}, ${best.usd_per_hour:g} an hour)")
+        ways.append(f"`--hardware {best.name}` ({_gb(best.bytes or 0)}, ${best.usd_per_hour:g} an hour)")
     raise ConfigError(
         f"The model needs {_gb(asked)} of memory, and `{room.name}` has {_gb(room.bytes)}",
         where=where,

@@ -22,6 +22,7 @@ class ModelFacts:
     name: str | None = None
     subfolder: str | None = None
     base_model: str | None = None
+    dtype: str | None = None  # float32, bfloat16: what numbers are loaded as
     quantization: str | None = None  # int8, nf4
     task: str | None = None  # the Hub's pipeline tag; None where nobody knows
 
@@ -33,6 +34,7 @@ class ModelFacts:
             "MODEL_NAME": self.name,
             "MODEL_SUBFOLDER": self.subfolder,
             "BASE_MODEL_ID": self.base_model,
+            "MODEL_DTYPE": self.dtype,
             "MODEL_QUANTIZATION": self.quantization,
         }
         return {name: value for name, value in pairs.items() if value}
