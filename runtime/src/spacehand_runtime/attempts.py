@@ -185,12 +185,21 @@ async def _retried_async(terms: _Terms, call: Callable[[], Awaitable[Any]]) -> A
     while True:
         attempt += 1
         try:
-            return await asyncio.wait_for(call(), terms.left(began))
+            return await _within(terms.left(began), call)
         except Exception as error:
             pause = terms.pause(error, attempt, began)
             if pause is None:
                 raise
         await terms.clock.sleep_async(pause)
+
+
+async def _within(seconds: float | None, call: Callable[[], Awaitable[Any]]) -> Any:
+    try:
+        return await asyncio.wait_for(call(), seconds)
+    except asyncio.TimeoutError as error:  # before Python 3.11, it is not the one that people know
+        if isinstance(error, TimeoutError):
+            raise
+        raise TimeoutError(*error.args) from error
 
 
 def _matches(on: When, error: BaseException) -> bool:

@@ -17,7 +17,7 @@ Shed = Callable[[int], object]
 _RETURN = 0.05  # of the limit: so far must use fall below a threshold before its state ends
 
 
-class MemoryState(str, enum.Enum):  # noqa: UP042 - Python 3.10
+class MemoryState(str, enum.Enum):
     """How short of memory the server is."""
 
     OK = "ok"

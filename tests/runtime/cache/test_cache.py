@@ -530,6 +530,17 @@ def test_memoized_coroutines_are_awaited_once(cache):
     assert CALLS == [1]
 
 
+def test_a_generator_is_refused_at_once(cache):
+    """
+    Before the app runs, not at the first visitor.
+    """
+    with pytest.raises(UncacheableError, match="one by one"):
+
+        @cache.memoize()
+        def rows():
+            yield 1
+
+
 def test_a_memoized_function_may_call_itself_with_less():
     """
     Recursion over smaller arguments is no re-entry.

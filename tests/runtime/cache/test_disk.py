@@ -75,7 +75,7 @@ def processes():
         process.stdout.close()
 
 
-def until(condition, seconds=20.0):
+def until(condition, seconds=60.0):
     """Wait for *condition* and return the seconds it took."""
     start = time.monotonic()
     while not condition():
@@ -415,3 +415,68 @@ def test_a_failure_elsewhere_is_not_kept(tmp_path):
 
     assert issubclass(SharedFailureError, Exception)
     assert Cache(directory=tmp_path).get_or_compute("key", lambda: 1) == 1
+
+
+def test_what_is_used_in_memory_is_not_the_oldest_on_disk(tmp_path):
+    """
+    A hit in memory counts as use of the file: what everybody asks for is not evicted first.
+    """
+    cache = Cache(directory=tmp_path)
+    cache.put("key", "asked for all day")
+    [path] = entries(tmp_path)
+    os.utime(path, ns=(0, path.stat().st_mtime_ns))
+
+    assert cache.get("key") == "asked for all day"
+    assert path.stat().st_atime > time.time() - 60
+    assert cache.get("key") == "asked for all day"  # and is the same file still
+
+
+def test_a_full_folder_is_not_measured_at_each_result(tmp_path, monkeypatch):
+    """
+    Once the bound is reached, some room is made, not a byte at a time.
+    """
+    cache = Cache(directory=tmp_path, max_disk_bytes=200_000)
+    measured = []
+    stats = disk.Disk._stats
+    monkeypatch.setattr(disk.Disk, "_stats", lambda self: measured.append(1) or stats(self))
+    for number in range(400):
+        cache.put(f"k{number}", b"x" * 1000)
+
+    assert sum(path.stat().st_size for path in entries(tmp_path)) <= 200_000
+    assert len(measured) < 100
+
+
+def test_a_file_that_cannot_be_read_is_a_miss(tmp_path, monkeypatch, caplog):
+    """
+    Too many open files, say: the result is computed, and the file is left alone.
+    """
+    Cache(directory=tmp_path).put("key", "there")
+    cache = Cache(directory=tmp_path)
+
+    def refuse(*_):
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(disk, "_content", refuse)
+        assert cache.get("key", "missing") == "missing"
+
+    assert "Too many open files" in caplog.text
+    assert cache.get("key") == "there"
+
+
+def test_no_call_takes_more_than_systems_allow(tmp_path, monkeypatch):
+    """
+    macOS refuses to write 2 GiB at once: what is larger goes in pieces.
+    """
+    system, most = disk.os.writev, 100_000
+
+    def strict(file, views):
+        assert sum(view.nbytes for view in views) <= most, "EINVAL"
+        return system(file, views)
+
+    monkeypatch.setattr(disk, "_PIECE", most)
+    monkeypatch.setattr(disk.os, "writev", strict)
+    Cache(directory=tmp_path).put("key", [b"x" * 350_000, b"y" * 60_000, b"z" * 60_000])
+    monkeypatch.undo()
+
+    assert Cache(directory=tmp_path).get("key") == [b"x" * 350_000, b"y" * 60_000, b"z" * 60_000]

@@ -17,7 +17,7 @@ def stored(value, folder):
     return Cache(directory=folder).get_or_compute("key", lambda: "lost"), memory.get_or_compute("key", dict)
 
 
-PLAIN = [None, True, 2**70, -0.0, float("inf"), "ä\ud800\0", b"", b"\0\xff", bytearray(b"x"), [], [[1, "a"]], (1, (2,)),
+PLAIN = [None, True, 2**70, -(2**70), -0.0, float("inf"), "ä\ud800\0", b"", b"\0\xff", bytearray(b"x"), [], [[1, "a"]], (1, (2,)),
          {"a": [1], 2: {"$": "dict"}, (1, "b"): None}, {1, 2}, frozenset({"x"}), {"$": "tuple", "items": [1]}]  # fmt: skip
 
 
@@ -28,6 +28,21 @@ def test_plain_values_come_back_the_same(value, tmp_path):
     """
     for back in stored(value, tmp_path):
         assert content_key(back) == content_key(value)
+
+
+def test_long_numbers_and_deep_nests(tmp_path):
+    """
+    A number too long for decimal comes back; a nest too deep for any codec is refused by name.
+    """
+    for back in stored([10**5000, -(10**5000)], tmp_path):
+        assert back == [10**5000, -(10**5000)]
+    nest: list = []
+    for _ in range(100_000):
+        nest = [nest]
+    with pytest.raises(UncacheableError, match="nested too deeply"):
+        Cache().get_or_compute("key", lambda: nest)
+    while nest:  # from the outside, as Python itself would run out of stack
+        nest = nest.pop()
 
 
 def test_arrays_come_back_the_same(tmp_path):
@@ -78,6 +93,7 @@ def test_frames_come_back_the_same(tmp_path):
 
     whole = frame(50)
     cases = edits(whole)
+    cases["dates with a step"] = pd.DataFrame({"x": [1, 2]}, pd.date_range("2026", periods=2, freq="W-MON"))
     cases["repeated names"] = pd.concat([whole[["x"]], whole[["x"]]], axis=1)
     for name, case in cases.items():
         for back in stored(case, tmp_path / name.replace(" ", "-")):

@@ -5,8 +5,10 @@
 import datetime as dt
 import enum
 import functools
+import os
 import subprocess
 import sys
+import types
 from collections import OrderedDict, deque, namedtuple
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacehand_runtime import UnkeyableError, content_key, register_key
+from spacehand_runtime import Cache, UnkeyableError, content_key, register_key
 
 Point = namedtuple("Point", "x y")
 Other = namedtuple("Other", "x y")
@@ -236,6 +238,68 @@ def test_a_change_in_what_a_function_uses_is_noticed(before, after):
     assert content_key(_module(BASE)["analyse"]) != content_key(
         _module(BASE.replace(before, after))["analyse"]
     )
+
+
+def test_a_change_in_the_apps_own_modules_is_noticed():
+    """
+    Also where a function is called through its module; those of libraries are known by their version.
+    """
+
+    def app(source):
+        inner, outer = types.ModuleType("an_app.models"), types.ModuleType("an_app")
+        exec(source, vars(inner))  # noqa: S102
+        outer.models, outer.itself = inner, outer
+        names = _module("def analyse(x): return an_app.models.cox(x), an_app.itself") | {"an_app": outer}
+        return types.FunctionType(names["analyse"].__code__, names)
+
+    keys = [content_key(app(f"def cox(x): return x + {n}\ndef other(x): return {n * m}"))
+            for n, m in ((1, 1), (1, 2), (2, 1))]  # fmt: skip
+
+    assert keys[0] == keys[1] != keys[2]  # what is not called does not count
+
+
+def test_a_decorator_around_a_memoized_function_counts():
+    """
+    What it adds is part of the whole, though it looks like what it wraps.
+    """
+
+    @Cache().memoize()
+    def inner(x):
+        return x
+
+    def times(number):
+        @functools.wraps(inner)
+        def outer(x):
+            return number * inner(x)
+
+        return outer
+
+    assert content_key(times(2)) == content_key(times(2)) != content_key(times(3))
+
+
+def test_what_an_app_registered_stays():
+    """
+    The types of a library are looked up late, and never over what the app said.
+    """
+    program = (
+        "import fractions, sys, types\n"
+        "numpy = types.ModuleType('numpy'); sys.modules['numpy'] = numpy\n"
+        "from spacehand_runtime import content_key, register_key\n"
+        "from spacehand_runtime.key import numpy as ours\n"
+        "class ndarray: __module__ = 'numpy'\n"
+        "class other: __module__ = 'numpy'\n"
+        "register_key(ndarray, lambda _: 'mine')\n"
+        "ours.writers = lambda: {ndarray: None, other: lambda keying, _: keying.tag('theirs')}\n"
+        "before = content_key(ndarray())\n"
+        "content_key(other())\n"
+        "print(content_key(ndarray()) == before)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+
+    assert done.stdout == "True\n"
 
 
 def test_a_change_that_does_nothing_is_not():

@@ -63,3 +63,25 @@ def test_labels_from_outside_cannot_fill_the_memory():
     series = counter.series()
     assert len(series) == 501
     assert series[-1] == {"labels": {"path": "other"}, "value": 9_500}
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_what_is_no_number_spoils_no_sum(number):
+    """
+    JSON has no word for it, and the sum would say nothing from then on.
+    """
+    metrics = Metrics()
+    with pytest.raises(ValueError, match=r"finite|only grows"):
+        metrics.counter("rows_total", "Rows.").add(number)
+    with pytest.raises(ValueError, match="finite"):
+        metrics.histogram("rows", "Rows.").observe(number)
+    assert metrics.snapshot()["instruments"]["rows"]["series"] == []
+
+
+@pytest.mark.parametrize("labels", [["le"], ["kind", "kind"]])
+def test_a_label_is_the_instruments_own(labels):
+    """
+    Prometheus would not take two of one name, and uses `le` itself.
+    """
+    with pytest.raises(ValueError, match="must differ"):
+        Metrics().histogram("rows", "Rows.", labels)

@@ -9,15 +9,16 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
+from spacehand_runtime.cache import forked
 from spacehand_runtime.cache.claim import Claim
 from spacehand_runtime.cache.counts import Counts
 from spacehand_runtime.cache.disk import Disk
-from spacehand_runtime.cache.entry import Entry
+from spacehand_runtime.cache.entry import Entry, Name, Wanted
 from spacehand_runtime.cache.flight import Abandoned, Flight, Flights
 from spacehand_runtime.cache.memoize import Memoize, Scope, memoize
-from spacehand_runtime.cache.memory import Memory, Name
+from spacehand_runtime.cache.memory import Memory
 from spacehand_runtime.cache.refresh import Refreshing
 from spacehand_runtime.codec.encoded import Encoded, encode
 from spacehand_runtime.codec.signed import Signer
@@ -28,14 +29,6 @@ T = TypeVar("T")
 
 _log = logging.getLogger("spacehand_runtime.cache")
 _POLL = 0.02  # seconds between two looks at another process's claim
-
-
-class Wanted(NamedTuple):
-    """What is asked for, and on which terms it is kept."""
-
-    name: Name
-    ttl: float | None
-    tags: tuple[str, ...]
 
 
 class Cache:
@@ -74,9 +67,10 @@ class Cache:
         disk_bytes = byte_size(max_disk_bytes)
         self._disk = None if directory is None else Disk(Path(directory), disk_bytes, compress=compress)
         self._signer = None if pickle_key is None else Signer(pickle_key)
-        self._flights: Flights[Entry] = Flights()
+        self._flights: Flights[Entry] = Flights.of(self._disk.home) if self._disk else Flights()
         self._counts = Counts()
         self._refreshing = Refreshing(self._flights, self._counts)
+        forked.watch(self)
 
     def get_or_compute(
         self,
@@ -170,8 +164,7 @@ class Cache:
             UncacheableError: the value is of a type that no codec stores.
         """
         wanted = self._wanted(key, ttl, scope, tags)
-        for flight in self._flights.under_way():
-            flight.spoiled |= flight.key == wanted.name  # it began before: its result is the older one
+        self._spoil(wanted.name)  # what began before is the older result
         self._counts.add("misses")
         self._keep(wanted, value)
 
@@ -195,20 +188,19 @@ class Cache:
         """
         Forget the results with this key or tag, in all scopes if none is given; return how many.
 
-        One that is being computed right now is given to those who wait for it, and not kept.
+        One that is being computed right now, here or in another process, is given to those who wait for it,
+        and not kept; who asks from now on gets one that began later.
         """
 
         def unwanted(name: Name, entry: Entry) -> bool:
             return (name[1] == key_or_tag or key_or_tag in entry.tags) and scope in (None, name[0])
 
-        for flight in self._flights.under_way():
-            flight.spoiled = True  # its tags are not known yet; one result too few does no harm
+        self._spoil()  # all: their tags are not known yet, and one result too few does no harm
         return self._forget(unwanted)
 
     def clear(self) -> None:
         """Forget everything, in memory and on disk."""
-        for flight in self._flights.under_way():
-            flight.spoiled = True
+        self._spoil()
         self._forget(lambda _name, _entry: True)
 
     def clear_expired(self) -> int:
@@ -305,9 +297,10 @@ class Cache:
         self, claim: Claim | None, wanted: Wanted, compute: Callable[[], T], flight: Flight[Entry]
     ) -> Entry:
         try:
-            entry = self._keep(wanted, compute(), flight)
+            entry = self._keep(wanted, compute(), _wanted_still(flight, claim))
         except BaseException as error:
-            _failed(claim, error)
+            if claim:
+                claim.fail(error)
             raise
         if claim:
             claim.release()
@@ -325,12 +318,14 @@ class Cache:
         self._counts.add("misses")
         try:
             value = await compute()
+            still = _wanted_still(flight, claim)
             if self._disk:
-                entry = await asyncio.to_thread(self._keep, wanted, value, flight)
+                entry = await asyncio.to_thread(self._keep, wanted, value, still)
             else:
-                entry = self._keep(wanted, value, flight)
+                entry = self._keep(wanted, value, still)
         except BaseException as error:
-            _failed(claim, error)
+            if claim:
+                claim.fail(error)
             raise
         if claim:
             claim.release()
@@ -359,34 +354,40 @@ class Cache:
         flight.future.set_result(entry)
         return entry.value()
 
-    def _keep(self, wanted: Wanted, value: object, flight: Flight[Entry] | None = None) -> Entry:
+    def _keep(self, wanted: Wanted, value: object, still: Callable[[], bool] = lambda: True) -> Entry:
+        """Return *value* as an entry, which is kept if it is *still* wanted, asked after each slow step."""
         encoded = encode(value, self._signer)
         terms = functools.partial(
             Entry.of, now=self._now(), ttl=wanted.ttl, stale_ttl=self._stale_ttl, tags=wanted.tags
         )
-        spoiled = flight is not None and flight.spoiled
-        if self._disk and not spoiled:
+        written = None
+        if self._disk and still():
             try:
                 written = self._disk.write(wanted.name, encoded, terms(Encoded(None, [])))
-                if written is not None:
-                    self._memory.put(wanted.name, written)
-                    return written
             except OSError as error:  # full, or gone: the result is still good
                 _log.warning("Cannot write to the cache's directory: %s", error)
-        entry = terms(encoded)
-        if not (flight and flight.spoiled):  # looked at again: writing took a while
+        entry = written or terms(encoded)
+        if still():
             self._memory.put(wanted.name, entry)
+        elif self._disk and written and self._disk.identity(wanted.name) == written.file:
+            self._disk.remove(wanted.name)
         return entry
+
+    def forget(self) -> None:
+        """Let go of what the threads of the parent hold, in a forked child; results stay."""
+        for part in (self._flights, self._memory, self._counts, self._disk):
+            if part is not None:
+                part.forget()
+
+    def _spoil(self, name: Name | None = None) -> None:
+        self._flights.spoil(name)
+        if self._disk:
+            self._disk.disown(name)
 
     def _forget(self, unwanted: Callable[[Name, Entry], bool]) -> int:
         here = self._memory.drop_where(unwanted)
         return max(here, self._disk.remove_where(unwanted)) if self._disk else here
 
 
-def _failed(claim: Claim | None, error: BaseException) -> None:
-    if claim is None:
-        return
-    if isinstance(error, Exception):
-        claim.fail(f"{type(error).__name__}: {error}")
-    else:  # cancelled or interrupted: the next one computes
-        claim.release()
+def _wanted_still(flight: Flight[Entry], claim: Claim | None) -> Callable[[], bool]:
+    return lambda: not flight.spoiled and (claim is None or claim.is_ours)

@@ -21,6 +21,10 @@ class Counts:
             for name in names:
                 self._counts[name] += 1
 
+    def forget(self) -> None:
+        """Begin with a lock of our own, in a forked child."""
+        self._lock = threading.Lock()
+
     def with_hit_rate(self, more_hits: int) -> dict[str, Any]:
         """Return the counts, *more_hits* included, and the share of hits, from 0 to 1."""
         with self._lock:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import mmap
 import os
 import struct
@@ -23,15 +24,18 @@ from pathlib import Path
 from typing import Any
 
 from spacehand_runtime.cache.claim import Claim, sweep
-from spacehand_runtime.cache.entry import Entry
-from spacehand_runtime.cache.memory import Name
+from spacehand_runtime.cache.entry import Entry, Name
 from spacehand_runtime.cache.packing import Packed, pack, unpack
 from spacehand_runtime.codec.encoded import CorruptError, Encoded
 from spacehand_runtime.key.digest import for_files, of_files
 
+_log = logging.getLogger("spacehand_runtime.cache")
+
 _PREAMBLE = struct.Struct("<8s8s32sQQ")  # magic, checksum's name, checksum, length of the header, of the file
 _MAGIC = b"spacehd1"
 _ALIGN = 64  # bytes; where arrays like to begin
+_LEFT = 0.95  # of the bound, once it was reached: else each further result would measure the folder
+_FAILURE = 60.0  # seconds for which a failure waits for those to whom it is told
 _USED = 60.0  # seconds between two notes that a file was used
 _ZEROS = bytes(_ALIGN)
 _AT_ONCE = 512  # pieces; Linux and macOS take 1024
@@ -44,8 +48,10 @@ _DAMAGE = (
     IndexError,
     AttributeError,
     ImportError,
+    RecursionError,
     struct.error,
 )
+_PIECE = 1 << 30  # bytes for one call; macOS refuses 2 GiB and more
 _MAPPED = 1 << 16  # bytes; the system maps only so many files
 
 
@@ -55,7 +61,7 @@ class Disk:
     def __init__(self, directory: Path, max_bytes: int, *, compress: bool = False) -> None:
         self.max_bytes, self._compress = max_bytes, compress
         self.evictions = self.corrupt = 0
-        home = directory / "spacehand-cache-1"
+        home = self.home = directory.resolve() / "spacehand-cache-1"
         self._entries, self._writing, self._claims = (
             home / name for name in ("entries", "writing", "claims")
         )
@@ -67,16 +73,29 @@ class Disk:
         self._written = 0  # bytes since the folder was last measured
         self._room()
 
+    def disown(self, name: Name | None = None) -> None:
+        """Take the claims on *name*, or all, from those who compute: what they compute is not kept."""
+        with contextlib.suppress(OSError):
+            for path in [self._claims / _file_name(name)] if name else list(self._claims.iterdir()):
+                path.unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        """Begin with a lock of our own, in a forked child."""
+        self._lock = threading.Lock()
+
     def claim(self, name: Name, lease: float) -> Claim:
         """Return the claim to compute *name*, not yet attempted."""
         return Claim(self._claims / _file_name(name), lease)
 
     def identity(self, name: Name) -> tuple[int, int, int] | None:
         """Return what tells the file of *name* from one that replaced it; None where there is none."""
+        path = self._path(name)
         try:
-            return _identity(os.stat(self._path(name)))  # noqa: PTH116 - on the way of every hit
+            stat = os.stat(path)  # noqa: PTH116 - on the way of every hit
         except OSError:
             return None
+        self._note_use(path, stat)
+        return _identity(stat)
 
     def read(self, name: Name) -> Entry | None:
         """Return the result called *name*, its checksum verified; a damaged one is removed and counted."""
@@ -87,7 +106,9 @@ class Disk:
                 content = _content(file, stat.st_size)
             entry = _parse(content, name)
             entry.value()  # what cannot be put together is as good as damaged
-        except FileNotFoundError:
+        except OSError as error:  # not there, or not to be had: too many open files, say
+            if not isinstance(error, FileNotFoundError):
+                _log.warning("Cannot read from the cache's directory: %s", error)
             return None
         except _DAMAGE:
             self.corrupt += 1
@@ -176,7 +197,7 @@ class Disk:
     def _note_use(self, path: Path, stat: os.stat_result) -> None:
         now = time.time()
         if now - stat.st_atime > _USED:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):
                 os.utime(path, ns=(int(now * 1e9), stat.st_mtime_ns))  # a changed mtime is another file
 
     def _stats(self) -> Iterator[tuple[Path, os.stat_result]]:
@@ -185,12 +206,19 @@ class Disk:
                 yield path, path.stat()
 
     def _room(self) -> None:
-        """Measure the folder, and remove the results used longest ago until the rest fits."""
+        """
+        Measure the folder, and remove the results used longest ago until the rest fits, with some room.
+
+        What other processes left behind when they died goes, too.
+        """
         with self._lock:
+            sweep(self._writing)
+            sweep(self._claims, older_than=_FAILURE)
             found = sorted(self._stats(), key=lambda pair: max(pair[1].st_atime, pair[1].st_mtime))
             total = sum(stat.st_size for _, stat in found)
+            bound = self.max_bytes if total <= self.max_bytes else self.max_bytes * _LEFT
             for path, stat in found:
-                if total <= self.max_bytes:
+                if total <= bound:
                     break
                 path.unlink(missing_ok=True)
                 self.evictions += 1
@@ -232,13 +260,26 @@ def _pieces(name: Name, encoded: Encoded, entry: Entry, *, compress: bool) -> It
 
 def _write_all(file: Any, pieces: Iterable[bytes | memoryview]) -> None:
     """Write *pieces* with as few calls as can be: a file that grows bit by bit costs half as much more."""
-    views = deque(memoryview(piece).cast("B") for piece in pieces if len(piece))
+    whole = (memoryview(piece).cast("B") for piece in pieces if len(piece))
+    views = deque(view[at : at + _PIECE] for view in whole for at in range(0, view.nbytes, _PIECE))
     while views:
-        written = os.writev(file.fileno(), list(islice(views, _AT_ONCE)))
+        written = os.writev(file.fileno(), _handful(views))
         while views and written >= views[0].nbytes:
             written -= views.popleft().nbytes
         if written:
             views[0] = views[0][written:]
+
+
+def _handful(views: deque[memoryview]) -> list[memoryview]:
+    """Return the first of *views*, as many as one call takes."""
+    taken: list[memoryview] = []
+    size = 0
+    for view in islice(views, _AT_ONCE):
+        size += view.nbytes
+        if taken and size > _PIECE:
+            break
+        taken.append(view)
+    return taken
 
 
 def _content(file: Any, size: int) -> memoryview:

@@ -6,13 +6,24 @@ import math
 import mmap
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from spacehand_runtime.codec.encoded import Encoded, Tree, decode
 
 _OWN_PAGES = 1 << 20  # bytes; larger buffers get pages that go back to the system at once when dropped
 _OVERHEAD = 512  # bytes for the entry itself, its key and its place in the table
 _SELF = (type(None), bool, int, float, str)
+
+
+Name = tuple[str | None, str]  # scope and key
+
+
+class Wanted(NamedTuple):
+    """What is asked for, and on which terms it is kept: *ttl* in seconds, None for ever."""
+
+    name: Name
+    ttl: float | None
+    tags: tuple[str, ...]
 
 
 @dataclass(eq=False)

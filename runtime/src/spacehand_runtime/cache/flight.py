@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 from spacehand_runtime.errors import ReentryError
 
@@ -16,6 +18,9 @@ T = TypeVar("T")
 
 # The flights that this thread or task is computing, outermost first; tasks inherit it from their parent.
 _around: ContextVar[tuple[Flight[Any], ...]] = ContextVar("spacehand_flights", default=())
+
+# By where they keep their results: two caches of one folder must not wait for each other's lock files.
+_shared: WeakValueDictionary[object, Flights[Any]] = WeakValueDictionary()
 
 # Guards every edge of who waits for whom, in all caches: a circle may lead through several.
 _edges = threading.Lock()
@@ -33,17 +38,18 @@ class Flight(Generic[T]):
         self.future: Future[T] = Future()
         self.spoiled = False  # invalidated while under way: its result is not to be kept
         self.waits_for: list[Flight[Any]] = []
+        self.loop: asyncio.AbstractEventLoop | None = None  # where its leader is a task of
 
     def wait(self) -> T:
         """
         Block until the leader has landed, and return its result.
 
         Raises:
-            ReentryError: the leader is waiting for us.
+            ReentryError: the leader is waiting for us, or for the event loop that we would hold up.
             Abandoned: the leader was cancelled.
             Exception: the leader's own; each who waits gets it.
         """
-        with self._waiting():
+        with self._waiting(_running_loop()):
             return self.future.result()
 
     async def wait_async(self) -> T:
@@ -52,12 +58,16 @@ class Flight(Generic[T]):
             return await asyncio.shield(asyncio.wrap_future(self.future))
 
     @contextmanager
-    def _waiting(self) -> Iterator[None]:
+    def _waiting(self, held_up: asyncio.AbstractEventLoop | None = None) -> Iterator[None]:
         ours = _around.get()
         with _edges:
-            if any(self._leads_to(flight) for flight in ours):
+            ahead = self._ahead()
+            if any(flight in ahead for flight in ours):
                 msg = f"The computation of `{self.key}` waits for itself"
                 raise ReentryError(msg, hint="Compute the inner value under a key of its own")
+            if held_up and any(flight.loop is held_up for flight in ahead):
+                msg = f"A task of this event loop computes `{self.key}`, and waiting would hold up the loop"
+                raise ReentryError(msg, hint="Use `await cache.get_or_compute_async(...)` in coroutines")
             for flight in ours:
                 flight.waits_for.append(self)
         try:
@@ -67,17 +77,16 @@ class Flight(Generic[T]):
                 for flight in ours:
                     flight.waits_for.remove(self)
 
-    def _leads_to(self, goal: Flight[Any]) -> bool:
-        seen: set[int] = set()
+    def _ahead(self) -> set[Flight[Any]]:
+        """Return what has to land before this one can, itself included."""
+        seen: set[Flight[Any]] = set()
         todo: list[Flight[Any]] = [self]
         while todo:
             flight = todo.pop()
-            if flight is goal:
-                return True
-            if id(flight) not in seen:
-                seen.add(id(flight))
+            if flight not in seen:
+                seen.add(flight)
                 todo += flight.waits_for
-        return False
+        return seen
 
 
 def detach() -> None:
@@ -87,6 +96,15 @@ def detach() -> None:
 
 class Flights(Generic[T]):
     """The computations under way, by key."""
+
+    @classmethod
+    def of(cls, place: object) -> Flights[T]:
+        """Return those that all in this process share who keep their results in the same *place*."""
+        with _edges:
+            flights = _shared.get(place)
+            if flights is None:
+                flights = _shared[place] = cls()
+            return flights
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -109,6 +127,7 @@ class Flights(Generic[T]):
         An exception goes to all who wait, and on; a cancellation goes on alone, and another one takes over.
         """
         token = _around.set((*_around.get(), flight))
+        flight.loop = _running_loop()
         outcome: BaseException = Abandoned()
         try:
             yield
@@ -117,18 +136,50 @@ class Flights(Generic[T]):
             raise
         finally:
             _around.reset(token)
-            with self._lock:  # first, so that whoever comes now starts afresh
-                self._flights.pop(flight.key, None)
+            self._remove(flight)  # first, so that whoever comes now starts afresh
             if not flight.future.done():
                 flight.future.set_exception(outcome)
 
     def abandon(self, flight: Flight[T]) -> None:
         """Give up a *flight* before it began; those who wait take over."""
-        with self._lock:
-            self._flights.pop(flight.key, None)
+        self._remove(flight)
         flight.future.set_exception(Abandoned())
+
+    def spoil(self, key: object | None = None) -> None:
+        """Let nobody join the flight of *key*, or any, from now on, and its result not be kept."""
+        with self._lock:
+            for flight in [self._flights.get(key)] if key is not None else list(self._flights.values()):
+                if flight is not None:
+                    flight.spoiled = True
+                    del self._flights[flight.key]
 
     def under_way(self) -> list[Flight[T]]:
         """Return the flights in the air."""
         with self._lock:
             return list(self._flights.values())
+
+    def forget(self) -> None:
+        """Begin with none, in a forked child: their leaders are threads of the parent."""
+        self._lock = threading.Lock()
+        self._flights = {}
+
+    def _remove(self, flight: Flight[T]) -> None:
+        with self._lock:
+            if self._flights.get(flight.key) is flight:  # not one that began after this was spoiled
+                del self._flights[flight.key]
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _after_fork() -> None:
+    global _edges
+    _edges = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
+from spacehand_runtime.errors import UncacheableError
 from spacehand_runtime.key.content import content_key
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ def memoize(cache: Cache, *, ttl: float | None, scope: Scope, tags: tuple[str, .
     """Return the decorator that :meth:`Cache.memoize` promises."""
 
     def decorate(function: F) -> F:
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            msg = f"`{function.__qualname__}` yields its results one by one, so they cannot be kept as one"
+            raise UncacheableError(msg, hint="Decorate a function that returns all of them")
         key_of = _keys(function, secure=secure)
 
         @functools.wraps(function)

@@ -6,9 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
-from spacehand_runtime.cache.entry import Entry
-
-Name = tuple[str | None, str]  # scope and key
+from spacehand_runtime.cache.entry import Entry, Name
 
 
 class Memory:
@@ -77,6 +75,13 @@ class Memory:
             for name in names:
                 self._remove(name)
             return len(names)
+
+    def forget(self) -> None:
+        """Begin with a lock of our own, in a forked child; what a thread of the parent had half done goes."""
+        torn, self._lock = self._lock.locked(), threading.Lock()
+        if torn:
+            self._entries.clear()
+            self.bytes = 0
 
     def _remove(self, name: Name) -> None:
         entry = self._entries.pop(name, None)

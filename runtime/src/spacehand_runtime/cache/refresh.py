@@ -9,9 +9,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from spacehand_runtime.cache.counts import Counts
-from spacehand_runtime.cache.entry import Entry
+from spacehand_runtime.cache.entry import Entry, Name
 from spacehand_runtime.cache.flight import Flight, Flights, detach
-from spacehand_runtime.cache.memory import Name
 
 _log = logging.getLogger("spacehand_runtime.cache")
 

@@ -50,7 +50,10 @@ def encode(value: object, fallback: Fallback | None = None) -> Encoded:
         UncacheableError: no codec, nor the *fallback*, knows its type, or that of something inside.
     """
     buffers = _Buffers(fallback)
-    return Encoded(_encode(value, buffers), buffers)
+    try:
+        return Encoded(_encode(value, buffers), buffers)
+    except RecursionError:
+        raise uncacheable(type(value), "is nested too deeply") from None
 
 
 def decode(tree: Tree, buffers: Sequence[memoryview]) -> Any:
@@ -97,11 +100,14 @@ _LIBRARIES = {
     "plotly": "spacehand_runtime.codec.figure",
     "matplotlib": "spacehand_runtime.codec.figure",
 }
+_LONG = 10**4000
 _PLAIN = (type(None), bool, int, float, str)
 
 
 def _encode(value: Any, buffers: list[Any]) -> Tree:
     kind = type(value)
+    if kind is int and not -_LONG < value < _LONG:
+        return {"$": "int", "hex": hex(value)}  # Python writes no long number in decimal
     if kind in _PLAIN:
         return value
     if kind is list:
@@ -140,6 +146,7 @@ def _items(make: Callable[[list[Any]], Any]) -> Callable[[Any, Sequence[memoryvi
 
 
 _DECODERS: dict[str, Callable[[Any, Sequence[memoryview]], Any]] = {
+    "int": lambda tree, _buffers: int(tree["hex"], 16),
     "tuple": _items(tuple),
     "set": _items(set),
     "frozenset": _items(frozenset),

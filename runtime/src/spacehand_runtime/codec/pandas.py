@@ -51,7 +51,18 @@ def _index(index: Any, buffers: list[Any], inner: Inner) -> Any:
     if isinstance(index, pandas.MultiIndex):
         levels = [_column(index.get_level_values(n).array, buffers, inner) for n in range(index.nlevels)]
         return {"$": "pandas.levels", "levels": levels, "names": names}
-    return {"$": "pandas.index", "column": _column(index.array, buffers, inner), "names": names}
+    column = _column(index.array, buffers, inner)
+    return {"$": "pandas.index", "column": column, "names": names, "step": _step(index)}
+
+
+def _step(index: Any) -> str | None:
+    """Return the frequency that an index of times knows, where a word says all of it."""
+    frequency = getattr(index, "freq", None)
+    if frequency is None:
+        return None
+    said: str = frequency.freqstr
+    to_offset = import_module("pandas.tseries.frequencies").to_offset
+    return said if to_offset(said) == frequency else None
 
 
 def _column(values: Any, buffers: list[Any], inner: Inner) -> Any:
@@ -135,7 +146,10 @@ def _decode_index(tree: Any, buffers: Sequence[memoryview]) -> Any:
     column = decode(tree["column"], buffers)
     if "one" in tree:
         return pandas.DatetimeIndex(column)[0]
-    return pandas.Index(column, dtype=column.dtype, copy=False, name=names[0])
+    index = pandas.Index(column, dtype=column.dtype, copy=False, name=names[0])
+    if tree.get("step"):
+        index.freq = tree["step"]
+    return index
 
 
 def _decode_objects(tree: Any, buffers: Sequence[memoryview]) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 from spacehand_runtime.errors import UnkeyableError
 from spacehand_runtime.key.keying import Keying, Writer, refuse
 
+_PACKAGE = __name__.partition(".")[0]
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, tuple, frozenset)
 
 
@@ -23,8 +24,9 @@ def write(keying: Keying, value: Any) -> None:
     Write a function, method, partial, class, module or piece of code.
 
     A function is its compiled code, defaults, closure, and the global names it reads: the app's own functions
-    and classes by their code, those of libraries by name and version, plain constants by value. Other global
-    objects are known by name alone: what a result depends on belongs into the arguments.
+    and classes by their code, also where they are called through the app's own modules; those of libraries by
+    name and version; plain constants by value. Other global objects are known by name alone: what a result
+    depends on belongs into the arguments.
     """
     if isinstance(value, _Body):
         _body(keying, value)
@@ -49,7 +51,7 @@ def write(keying: Keying, value: Any) -> None:
 
 
 def _function(keying: Keying, function: types.FunctionType) -> None:
-    if hasattr(function, "spacehand_cache"):  # memoized: what it does is what it wraps
+    while _is_ours(function):  # memoized, say: what it does is what it wraps
         function = vars(function)["__wrapped__"]
     if function in keying.walked:  # recursion, direct or through another function
         keying.tag("function seen")
@@ -89,14 +91,29 @@ def _body(keying: Keying, body: _Body) -> None:
         keying.walked.pop()
 
 
+def _is_ours(function: types.FunctionType) -> bool:
+    """Whether a decorator of this package made *function*; its attributes alone may have been copied."""
+    made_in = str(function.__globals__.get("__name__", ""))
+    return made_in.startswith(f"{_PACKAGE}.") and "__wrapped__" in vars(function)
+
+
 def _globals(keying: Keying, function: types.FunctionType) -> None:
-    for name in sorted(_names(function.__code__)):
-        if name not in function.__globals__:  # an attribute, or a builtin
+    _named(keying, sorted(_names(function.__code__)), function.__globals__, [])
+
+
+def _named(keying: Keying, names: list[str], place: dict[str, Any], modules: list[types.ModuleType]) -> None:
+    """Write what *names* mean in *place*; the app's own modules are looked into, for the same names."""
+    for name in names:
+        if name not in place:  # an attribute, or a builtin
             continue
-        value = function.__globals__[name]
+        value = place[name]
         keying.tag("global")
         keying.text(name.encode())
-        if (isinstance(value, _PLAIN) and type(value) in _PLAIN) or isinstance(value, types.ModuleType):
+        if isinstance(value, types.ModuleType):
+            keying.value(value)
+            if _is_own(value.__name__) and value not in modules:
+                _named(keying, names, vars(value), [*modules, value])
+        elif isinstance(value, _PLAIN) and type(value) in _PLAIN:
             keying.value(value)
         elif isinstance(value, types.FunctionType | type):
             _helper(keying, value)
@@ -143,6 +160,7 @@ def _class(keying: Keying, kind: type) -> None:
         for name, member in sorted(vars(kind).items()):
             bare = getattr(member, "__func__", member)  # of a static or class method
             bare = getattr(bare, "fget", bare)  # of a property
+            bare = getattr(bare, "func", bare)  # of a cached property
             if isinstance(bare, types.FunctionType) or type(bare) in _PLAIN:
                 if name in ("__module__", "__qualname__", "__firstlineno__", "__doc__"):
                     continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from bisect import bisect_left
@@ -26,6 +27,9 @@ class Instrument:
             if not _NAME.match(word):
                 msg = f"`{word}` is no name for a metric: use small letters, digits and `_`"
                 raise ValueError(msg)
+        if "le" in labels or len(set(labels)) < len(labels):
+            msg = f"The labels of `{name}` must differ, and `le` is that of Prometheus, got {list(labels)}"
+            raise ValueError(msg)
         self.name, self.about, self.labels = name, about, tuple(labels)
         self._lock = threading.Lock()
         self._series: dict[Labels, Any] = {}
@@ -61,6 +65,7 @@ class Counter(Instrument):
         if not amount >= 0:
             msg = f"`{self.name}` only grows, got {amount}"
             raise ValueError(msg)
+        _check(self.name, amount)
         with self._lock:
             place = self._place(labels)
             self._series[place] = self._series.get(place, 0) + amount
@@ -82,6 +87,7 @@ class Histogram(Instrument):
 
     def observe(self, value: float, **labels: object) -> None:
         """Count one *value* for these *labels*."""
+        _check(self.name, value)
         with self._lock:
             place = self._place(labels)
             counts, total = self._series.get(place) or ([0] * (len(self.bounds) + 1), 0.0)
@@ -95,3 +101,9 @@ class Histogram(Instrument):
             so_far += count
             buckets.append([bound, so_far])  # as Prometheus counts: all values up to the bound
         return {"count": so_far, "sum": total, "buckets": buckets}
+
+
+def _check(name: str, value: float) -> None:
+    if not math.isfinite(value):  # one such value, and the sum says nothing any more
+        msg = f"`{name}` counts finite numbers, got {value}"
+        raise ValueError(msg)

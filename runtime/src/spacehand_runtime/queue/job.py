@@ -19,7 +19,7 @@ T = TypeVar("T")
 _AWAY = 1 << 20  # bytes; bigger results are put together in a thread, not in the event loop
 
 
-class JobState(str, enum.Enum):  # noqa: UP042 - Python 3.10
+class JobState(str, enum.Enum):
     """Where a job is."""
 
     PENDING = "pending"

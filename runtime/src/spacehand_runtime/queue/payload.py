@@ -12,6 +12,7 @@ from typing import Any
 
 _INLINE = 1 << 16  # bytes; up to here, copying through a socket is cheaper than mapping
 _ASIDE = 1 << 12  # bytes; smaller buffers stay inside the pickle
+_PIECE = 1 << 30  # bytes for one call; macOS refuses 2 GiB and more
 _ALIGNED = 64  # bytes; arrays that start elsewhere are slow to compute with
 
 FindClass = Callable[[str, str], Any]
@@ -112,5 +113,5 @@ def _written(parts: list[memoryview]) -> Descriptor:
     for part in _padded(parts):
         view = part.cast("B") if part.nbytes else part
         while view.nbytes:
-            view = view[os.write(memory.number, view) :]
+            view = view[os.write(memory.number, view[:_PIECE]) :]
     return memory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import select
 import signal
@@ -268,7 +269,7 @@ class Worker:
         self.hang_up()
         try:
             ended = self._zygote.exit_of(self.pid).result(_END)
-        except TimeoutError:
+        except concurrent.futures.TimeoutError:  # before Python 3.11, not the one that people know
             ended = _KILLED
         if self._stopped is Stop.MEMORY:
             return self._too_big()
