@@ -40,6 +40,21 @@ def test_a_failure_while_making_leaves_nothing(repos: Repos, opened_hub: LocalHu
     assert list(opened_hub.place.repos.iterdir()) == list(opened_hub.place.incoming.iterdir()) == []
 
 
+def test_who_asks_by_uid_sees_every_change_at_once(repos: Repos):
+    """
+    What is remembered of a repository is never older than its last change, and ends with it.
+    """
+    repo = repos.create(RepoKind.MODEL, TINY)
+    assert repos.by_uid(repo.uid).visibility is Visibility.PUBLIC
+    repos.change(repo, visibility=Visibility.PRIVATE, gated=None)
+    assert repos.by_uid(repo.uid).visibility is Visibility.PRIVATE
+    repos.move(repo, RepoId("ada", "small"))
+    assert repos.by_uid(repo.uid).id == RepoId("ada", "small")
+    repos.delete(repo)
+    with pytest.raises(HubError):
+        repos.by_uid(repo.uid)
+
+
 def test_of_many_who_make_the_same_one_does(repos: Repos, opened_hub: LocalHub):
     """
     Made by several at once, a repository exists once, and the others are told.

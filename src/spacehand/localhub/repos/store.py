@@ -97,6 +97,8 @@ class Repos:
         self._objects = objects
         self._clock = clock
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
+        # Every request to a Space asks for its repository: by uid, as of one generation of the database.
+        self._known: tuple[int, dict[str, Repo]] = (-1, {})
 
     # Which there are
 
@@ -133,10 +135,15 @@ class Repos:
         Raises:
             HubError: 404, it was deleted.
         """
-        row = self._database.row("SELECT * FROM repos WHERE uid = ?", (uid,))
-        if row is None:
-            raise repo_not_found()
-        return _repo(row)
+        generation, known = self._known
+        if generation != self._database.generation:
+            generation, known = self._known = self._database.generation, {}
+        if (repo := known.get(uid)) is None:
+            row = self._database.row("SELECT * FROM repos WHERE uid = ?", (uid,))
+            if row is None:
+                raise repo_not_found()
+            repo = known[uid] = _repo(row)
+        return repo
 
     def list(self, kind: RepoKind | None = None, *, owner: str | None = None, search: str = "") -> list[Repo]:
         """Return the repositories of *kind* and *owner* whose id holds *search*, last changed first."""

@@ -99,6 +99,8 @@ class Entrance:
         known: dict[str, Caller] = {}
         for name in _TOKEN_HEADERS:
             token = _token_in(headers.get(name, ""))
+            if not token:
+                continue
             try:
                 known[name] = self._accounts.caller(token)
             except HubError:

@@ -19,17 +19,14 @@ from spacehand.ids import RepoKind, Visibility
 from spacehand.localhub.errors import HubError
 from spacehand.localhub.faults.kind import FaultKind
 from spacehand.localhub.runner.address import Address, FolderAddress
+from spacehand.localhub.runner.connection import AppLeftError
 from spacehand.localhub.runner.entrance import HUB_COOKIES, Entrance, is_local_name
-from spacehand.localhub.runner.forwarding import (
-    AppUnreachableError,
-    Passage,
-    Upstream,
-    forwarded_headers,
-    refuse_websocket,
-)
+from spacehand.localhub.runner.forwarding import AppUnreachableError, Passage, forwarded_headers
 from spacehand.localhub.runner.listeners import Listeners
 from spacehand.localhub.runner.standstill import Standstill, stand_in
 from spacehand.localhub.runner.static_site import StaticSite
+from spacehand.localhub.runner.upstream import Upstream
+from spacehand.localhub.runner.websocket import refuse_websocket
 from spacehand.stage import Stage
 
 if TYPE_CHECKING:
@@ -37,6 +34,9 @@ if TYPE_CHECKING:
 
     from spacehand.localhub.hub import LocalHub
     from spacehand.localhub.repos.store import Repo
+
+
+_UNREACHABLE = "The app runs, but takes no connection"
 
 
 @dataclass
@@ -209,12 +209,13 @@ class Gateway:
     async def _answer(self, scope: Scope, receive: Receive, send: Send, repo: Repo, door: _Door) -> None:
         tried: _Replica | None = None
         if door.replica is not None and self._hub.faults.take(FaultKind.DEAD_PORT, str(repo.id)):
-            await self._standstill(repo, unreachable=True)(scope, receive, send)
+            await self._standstill(repo, 503, _UNREACHABLE)(scope, receive, send)
             return
         while True:
             replica = door.replica or await self._woken(repo, door)
             if replica is None or replica is tried:
-                await self._standstill(repo, unreachable=tried is not None)(scope, receive, send)
+                reason = _UNREACHABLE if tried is not None else None
+                await self._standstill(repo, 503, reason)(scope, receive, send)
                 return
             try:
                 async with replica:
@@ -222,6 +223,10 @@ class Gateway:
                 return
             except AppUnreachableError:
                 tried = replica  # perhaps it was swapped in this very moment: try its successor once
+            except AppLeftError:
+                reason = "The app ended the connection before it answered"
+                await self._standstill(repo, 502, reason)(scope, receive, send)
+                return
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send, repo: Repo, replica: _Replica) -> None:
         headers = Headers(scope=scope)
@@ -261,14 +266,13 @@ class Gateway:
                     door.waking = None
         return door.replica
 
-    def _standstill(self, repo: Repo, *, unreachable: bool) -> Standstill:
+    def _standstill(self, repo: Repo, status: int, reason: str | None) -> Standstill:
         runtime = self._hub.runner.runtime(repo)
         stage = Stage(runtime.get("stage", ""))
-        reason = runtime.get("errorMessage")
-        if unreachable:
-            reason = "The app runs, but takes no connection"
         page = f"{self._hub.endpoint}/spaces/{repo.id}"
-        return Standstill(503, str(repo.id), stage, reason=reason, page=page)
+        return Standstill(
+            status, str(repo.id), stage, reason=reason or runtime.get("errorMessage"), page=page
+        )
 
     def _stage(self, repo: Repo) -> Stage:
         return Stage(self._hub.runner.runtime(repo).get("stage", ""))

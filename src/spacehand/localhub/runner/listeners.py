@@ -125,10 +125,12 @@ class _Protocols:
         import uvicorn
         from uvicorn.server import ServerState
 
+        from spacehand.localhub.runner.gathering import GatheringProtocol
+
         self._config = uvicorn.Config(
             app,
             interface="asgi3",
-            http="httptools",
+            http=GatheringProtocol,
             ws="websockets-sansio",
             ws_max_size=1 << 30,
             lifespan="off",

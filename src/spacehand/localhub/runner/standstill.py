@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from spacehand.localhub.runner.forwarding import RawHeaders, refuse_websocket
+from spacehand.localhub.runner.forwarding import RawHeaders
+from spacehand.localhub.runner.websocket import refuse_websocket
 from spacehand.stage import Stage
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ class Database:
         self._path = path
         self._local = threading.local()
         self._writing = threading.RLock()
+        self.generation = 0  # changes with each commit: what was read in this one is still so
         with self.write() as connection:
             for schema in schemas:
                 for statement in schema.split(";"):
@@ -46,6 +47,7 @@ class Database:
                 connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
+            self.generation += 1
 
     def rows(self, query: str, parameters: tuple[object, ...] = ()) -> list[sqlite3.Row]:
         """Return all rows of a SELECT."""
