@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 
 .DEFAULT_GOAL := list
-.PHONY: list setup demo train-example test test-slow conformance check fix bench docs serve lock pictures clean
+.PHONY: list setup demo train-example test test-slow conformance check fix bench soak docs serve lock pictures clean
 
 list:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ fix: $(VENV)/.dev  ## Format, and mend what ruff can mend
 
 bench: $(VENV)/.dev  ## Measure beside peers, in one run
 	$(BIN)/python -m benchmarks $(ARGS)
+
+soak: $(VENV)/.dev  ## Ten people with the statistics app for an hour, while workers are killed
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 docs: $(VENV)/.dev  ## Build the documentation and its generated pages
 	$(BIN)/python docs/generate.py

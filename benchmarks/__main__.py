@@ -9,7 +9,16 @@ import sys
 import benchmarks
 from benchmarks import figure
 
-_NOT_BENCHMARKS = {"__main__", "figure", "http_load", "hubs", "null_server", "space_app"}
+_NOT_BENCHMARKS = {
+    "__main__",
+    "figure",
+    "http_load",
+    "hubs",
+    "null_server",
+    "soak",
+    "space_app",
+    "statistics_app",
+}
 
 
 def main() -> None:

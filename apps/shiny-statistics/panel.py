@@ -1,0 +1,169 @@
+"""The page of one analysis: its form, how far it is, and what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from desk import Desk, Ticket
+from form import fields, filled
+from htmltools import Tag, TagList, tags
+from result_view import shown
+from shiny import Inputs, Outputs, Session, module, reactive, render, ui
+from study.catalogue import Analysis
+from study.dataset import Dataset
+from study.errors import StudyError
+from study.result import Result
+
+from spacehand_runtime import RuntimeProblem
+
+LOOK = 0.3  # seconds between two looks at a job
+
+Problem = StudyError | RuntimeProblem
+
+
+@module.ui
+def panel_ui(analysis: Analysis) -> Tag:
+    """The form on the left and the result on the right; on a phone one below the other."""
+    return tags.div(
+        tags.section(
+            tags.h2(analysis.title),
+            tags.p(analysis.about, class_="quiet"),
+            ui.output_ui("form"),
+            ui.input_action_button("run", "Run", class_="btn-primary w-100"),
+            class_="form-card",
+            aria_label=f"{analysis.title}: what to analyse",
+        ),
+        tags.section(
+            ui.output_ui("state", role="status"),
+            ui.output_ui("progress"),
+            ui.output_ui("stopper"),
+            ui.output_ui("result"),
+            class_="result-card",
+            aria_label=f"{analysis.title}: result",
+        ),
+        class_="analysis",
+    )
+
+
+@module.server
+def panel_server(
+    input: Inputs,  # noqa: A002 - what Shiny calls it
+    output: Outputs,  # noqa: ARG001
+    session: Session,
+    analysis: Analysis,
+    desk: Desk,
+    data: reactive.Value[Dataset],
+    keep: Callable[[Result], None],
+) -> None:
+    """Run *analysis* of *data* at the desk when asked to; *keep* gets each result for the report."""
+    ticket: reactive.Value[Ticket | None] = reactive.value(None)
+    problem: reactive.Value[Problem | None] = reactive.value(None)
+    found: reactive.Value[Ticket | None] = reactive.value(None)
+    looks = reactive.value(0)
+
+    @render.ui
+    def form() -> TagList:
+        return fields(analysis, data())
+
+    @reactive.effect
+    @reactive.event(input.run)
+    def _run() -> None:
+        problem.set(None)
+        if (before := ticket()) is not None:
+            before.cancel()
+        try:
+            ticket.set(desk.ask(analysis, data(), filled(analysis, input), session.root_scope().id))
+        except (StudyError, RuntimeProblem) as error:
+            ticket.set(None)
+            problem.set(error)
+
+    @reactive.effect
+    @reactive.event(input.cancel)
+    def _cancel() -> None:
+        if (now := ticket()) is not None:
+            now.cancel()
+
+    @reactive.effect
+    def _look() -> None:
+        now = ticket()
+        if now is None:
+            return
+        if not now.settled:
+            reactive.invalidate_later(LOOK)
+            with reactive.isolate():
+                looks.set(looks() + 1)
+            return
+        if now.problem:
+            problem.set(now.problem)
+        if now.result:
+            found.set(now)
+            keep(now.result)
+        looks.set(0)
+
+    @reactive.calc
+    def is_running() -> bool:
+        looks()
+        now = ticket()
+        return now is not None and not now.settled
+
+    @render.ui
+    def state() -> Tag:
+        looks()
+        return _state(ticket(), problem())
+
+    @render.ui
+    def progress() -> Tag | None:
+        looks()
+        now = ticket()
+        return _progress(now) if now and not now.settled else None
+
+    @render.ui
+    def stopper() -> Tag | None:
+        return (
+            ui.input_action_button("cancel", "Cancel", class_="btn-outline-secondary")
+            if is_running()
+            else None
+        )
+
+    @render.ui
+    def result() -> TagList | Tag:
+        now = found()
+        if now is None or now.result is None:
+            return tags.p("The result will be here.", class_="quiet empty")
+        return shown(now.result)
+
+
+def _state(ticket: Ticket | None, problem: Problem | None) -> Tag:
+    if problem:
+        hint = getattr(problem, "hint", "")
+        return tags.div(
+            tags.strong(str(problem)), tags.br() if hint else None, hint or None, class_="alert alert-warning"
+        )
+    if ticket is None:
+        return tags.p("")
+    if ticket.cancelled:
+        return tags.p("Cancelled.", class_="state")
+    if not ticket.settled:
+        return tags.p(
+            "Somebody asked for the same: waiting with them." if ticket.source == "shared" else "Computing.",
+            class_="state",
+        )
+    words = {
+        "cache": "Known already, from the cache",
+        "shared": f"Computed once for you and others, {ticket.seconds:.1f} s",
+        "computed": f"Computed in {ticket.seconds:.1f} s",
+    }
+    return tags.p(tags.span(words[ticket.source], class_=f"badge-source {ticket.source}"), class_="state")
+
+
+def _progress(ticket: Ticket) -> Tag:
+    fraction, text = ticket.progress
+    eta = ticket.eta
+    if ticket.waiting:
+        text = "next in line" if ticket.waiting == 1 else f"{ticket.waiting - 1} before this one"
+    left = f", about {eta:.0f} s left" if eta is not None and eta >= 1 else ""
+    return tags.div(
+        tags.progress(value=f"{fraction:.3f}", max="1", aria_label="Progress"),
+        tags.span(f"{text or 'starting'}{left}", class_="quiet"),
+        class_="progress-line",
+    )
