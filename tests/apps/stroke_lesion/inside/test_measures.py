@@ -1,0 +1,79 @@
+"""Dice, volume and count, and what they are when there is nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from stroke_deepisles_demo.data import Case
+from stroke_deepisles_demo.engines.threshold import ThresholdEngine
+from stroke_deepisles_demo.measures import measure
+from stroke_deepisles_demo.segmentation import segment_case
+from tests.apps.stroke_lesion.images import head, save
+
+
+def cube(*corners: int) -> np.ndarray:
+    mask = np.zeros((10, 10, 10), bool)
+    for corner in corners:
+        mask[corner : corner + 2, :2, :2] = True
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("found", "known", "dice", "text"),
+    [
+        (cube(0), cube(0), 1.0, "1.0000"),
+        (cube(0, 6), cube(0), 2 / 3, "0.6667"),
+        (cube(), cube(0), 0.0, "0.0000"),
+        (cube(0), cube(), 0.0, "0.0000"),
+        (cube(), cube(), None, "undefined (neither the prediction nor the reference has a lesion)"),
+        (cube(0), None, None, "none (the case has no reference)"),
+    ],
+)
+def test_dice(found: np.ndarray, known: np.ndarray | None, dice: float | None, text: str):
+    """
+    Nothing found where there was something is 0; nothing where there was nothing is not measured at all.
+    """
+    measures = measure(found, known, voxel_ml=0.5)
+
+    assert measures.dice == pytest.approx(dice)
+    assert measures.dice_text == text
+    assert measures.volume_ml == found.sum() * 0.5
+
+
+def test_pieces_that_touch_are_one():
+    """
+    Voxels that share a corner belong to one lesion.
+    """
+    mask = cube(0, 6)
+    mask[2, 2, 2] = True
+
+    assert measure(mask, None, 1.0).lesions == 2
+
+
+@pytest.mark.parametrize(("radius", "dice"), [(5.0, "number"), (0.0, None)])
+def test_undefined_is_null_in_json(tmp_path: Path, radius: float, dice: str | None):
+    """
+    Where Dice is undefined, JSON has null and the words say why; elsewhere it is a number.
+    """
+    made = head(lesion_radius=radius)
+    case = Case(
+        "a",
+        save(made.dwi, tmp_path / "dwi.nii.gz"),
+        save(made.adc, tmp_path / "adc.nii.gz"),
+        reference=save(made.lesion.astype("uint8"), tmp_path / "mask.nii.gz"),
+    )
+
+    result = segment_case(case, ThresholdEngine(), tmp_path / "out")
+
+    facts = json.loads((result.folder / "result.json").read_text())
+    if dice is None:
+        assert facts["dice"] is None
+        assert facts["dice_text"].startswith("undefined")
+    else:
+        assert facts["dice"] > 0.9
+    assert facts["warning"] == "Not for clinical use"
+    assert facts["inputs_sha256"]["reference"] != facts["inputs_sha256"]["dwi"]
+    assert "Not for clinical use" in (result.folder / "report.html").read_text()
