@@ -41,7 +41,15 @@ def test_inside(python: Path, name: str, tmp_path: Path):
         "-c",
         os.devnull,
     ]
-    words += ["--rootdir", str(ROOT), "--basetemp", str(tmp_path / "inside"), str(INSIDE / name)]
+    words += [
+        "--rootdir",
+        str(ROOT),
+        "--confcutdir",
+        str(INSIDE),
+        "--basetemp",
+        str(tmp_path / "inside"),
+        str(INSIDE / name),
+    ]
     path = f"{python.parent}:{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from stroke_deepisles_demo.data import Case
+from stroke_deepisles_demo.data.case import Case, sha256
 from stroke_deepisles_demo.engines.threshold import ThresholdEngine
+from stroke_deepisles_demo.errors import ProvenanceError
 from stroke_deepisles_demo.measures import measure
 from stroke_deepisles_demo.segmentation import segment_case
 from tests.apps.stroke_lesion.images import head, save
@@ -51,6 +53,29 @@ def test_pieces_that_touch_are_one():
     mask[2, 2, 2] = True
 
     assert measure(mask, None, 1.0).lesions == 2
+
+
+class Cheat(ThresholdEngine):
+    """Hands over the reference."""
+
+    def find(self, case, scan, folder):
+        return replace(super().find(case, scan, folder), output_sha256=sha256(case.reference))
+
+
+def test_the_reference_is_no_prediction(tmp_path: Path):
+    """
+    An engine whose output is the file of the reference gives an error, and no figure.
+    """
+    made = head()
+    paths = [
+        save(values, tmp_path / f"{number}.nii.gz") for number, values in enumerate((made.dwi, made.adc))
+    ]
+    case = Case("a", *paths, reference=save(made.lesion.astype("uint8"), tmp_path / "mask.nii.gz"))
+
+    with pytest.raises(ProvenanceError, match="the file of the reference itself"):
+        segment_case(case, Cheat(), tmp_path / "out", pictures=False)
+
+    assert not list((tmp_path / "out").glob("*/result.json"))
 
 
 @pytest.mark.parametrize(("radius", "dice"), [(5.0, "number"), (0.0, None)])
