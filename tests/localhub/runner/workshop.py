@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +12,8 @@ import aiohttp
 import psutil
 import pygit2
 
-from spacehand.ids import RepoId, RepoKind
+from spacehand.ids import RepoId, RepoKind, Visibility
+from spacehand.localhub.errors import HubError
 from spacehand.localhub.hub import LocalHub
 from spacehand.localhub.repos.store import Repo
 from spacehand.localhub.runner.bedtime import Rest
@@ -82,15 +83,30 @@ class Workshop:
             everything["README.md"] = everything.pop("README")
         if app is not None:
             everything["app.py"] = app
-        git = self.hub.repos.git(repo)
-        tree = git.TreeBuilder()
-        for name, text in everything.items():
-            tree.insert(name, git.create_blob(text.encode()), pygit2.GIT_FILEMODE_BLOB)
-        who = pygit2.Signature("ada", "ada@localhost")
-        parent = git.lookup_reference("refs/heads/main").target
-        sha = str(git.create_commit("refs/heads/main", who, who, "change", tree.write(), [parent]))
+        sha = self._commit(repo, everything)
         self.hub.announce(repo, "main", sha)
         return sha
+
+    def model(
+        self, name: str, *, owner: str = "ada", visibility: Visibility = Visibility.PUBLIC, **files: str
+    ) -> str:
+        """Commit *files* to a model, which is made if it is not there."""
+        try:
+            repo = self.hub.repos.get(RepoKind.MODEL, RepoId(owner, name))
+        except HubError:
+            repo = self.hub.repos.create(RepoKind.MODEL, RepoId(owner, name), visibility=visibility)
+        return self._commit(repo, files)
+
+    def _commit(self, repo: Repo, files: Mapping[str, str]) -> str:
+        git = self.hub.repos.git(repo)
+        index = pygit2.Index()
+        for name, text in files.items():
+            blob = git.create_blob(text.encode())
+            index.add(pygit2.IndexEntry(name, blob, pygit2.GIT_FILEMODE_BLOB))
+        who = pygit2.Signature("ada", "ada@localhost")
+        parent = git.lookup_reference("refs/heads/main").target
+        tree = index.write_tree(git)
+        return str(git.create_commit("refs/heads/main", who, who, "change", tree, [parent]))
 
     async def until(self, repo: Repo, *stages: Stage, sha: str | None = None) -> dict[str, Any]:
         """Return the runtime once its stage is one of *stages*; fail at once on another that is an error."""

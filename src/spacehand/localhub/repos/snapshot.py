@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -115,9 +115,11 @@ class Snapshot:
         data: bytes = self._git[entry.oid].data
         return data
 
-    def materialize(self, target: Path) -> None:
+    def materialize(self, target: Path, *, only: Collection[str] | None = None) -> None:
         """
-        Write all files to the folder *target*, which must not exist or be empty; all of it, or nothing.
+        Write all files, or *only* some, to the folder *target*; all of it, or nothing.
+
+        It must not exist, or be empty.
 
         Raises:
             ConfigError: a symbolic link, or a path that would leave *target*.
@@ -127,7 +129,9 @@ class Snapshot:
         partial.mkdir(parents=True)
         try:
             for entry in self.entries(recursive=True):
-                self._write(entry, partial)
+                if only is None or entry.path in only:
+                    (partial / entry.path).parent.mkdir(parents=True, exist_ok=True)
+                    self._write(entry, partial)
             partial.replace(target)  # an empty folder gives way; one with files in it is an error
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)

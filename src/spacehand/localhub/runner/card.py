@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from spacehand.errors import UsageError
+from spacehand.ids import RepoId
 from spacehand.localhub.repos.card import read_yaml
 from spacehand.localhub.runner.address import APP_PORT
 from spacehand.stage import Stage
@@ -49,6 +51,35 @@ class CannotBuildError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Preload:
+    """Some files of one model, or all."""
+
+    model: RepoId
+    files: frozenset[str] = frozenset()  # none named: all
+    revision: str = "main"
+
+    @classmethod
+    def parse(cls, line: str) -> Preload:
+        """
+        Return what *line* asks for: ``owner/name``, then perhaps ``file,file``, then perhaps a revision.
+
+        Raises:
+            ValueError: it asks for nothing that can be understood.
+        """
+        words = line.split()
+        if not 1 <= len(words) <= 3:
+            raise ValueError(f"`{line}` is not `owner/name`, with files and a revision behind it or without")
+        try:
+            model = RepoId.parse(words[0])
+        except UsageError as error:
+            raise ValueError(error.message) from error
+        files = frozenset(filter(None, words[1].split(","))) if len(words) > 1 else frozenset()
+        if ".." in line:
+            raise ValueError(f"`{line}` leaves the model")
+        return cls(model, files, *words[2:])
+
+
+@dataclass(frozen=True, slots=True)
 class SpaceCard:
     """The header's fields that the builder and the runner obey."""
 
@@ -61,6 +92,7 @@ class SpaceCard:
     base_path: str = "/"
     startup_seconds: float = _STARTUP_SECONDS
     headers: Mapping[str, str] = field(default_factory=dict)
+    preload: tuple[Preload, ...] = ()
     differences: tuple[str, ...] = ()  # what the header asks for and this Hub does not do
 
     @classmethod
@@ -83,7 +115,8 @@ class SpaceCard:
             base_path=_base_path(header),
             startup_seconds=_startup(header),
             headers=_custom_headers(header),
-            differences=_differences(header),
+            preload=_preload(header),
+            differences=_differences(header, sdk),
         )
 
 
@@ -188,9 +221,17 @@ def _custom_headers(header: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(text) for name, text in value.items() if name in _HEADERS and str(text).isprintable()}
 
 
-def _differences(header: Mapping[str, Any]) -> tuple[str, ...]:
+def _preload(header: Mapping[str, Any]) -> tuple[Preload, ...]:
+    value = header.get("preload_from_hub") or []
+    try:
+        return tuple(Preload.parse(str(line)) for line in ([value] if isinstance(value, str) else value))
+    except (TypeError, ValueError) as error:
+        raise CannotBuildError(Stage.CONFIG_ERROR, f"`preload_from_hub` in README: {error}") from error
+
+
+def _differences(header: Mapping[str, Any], sdk: Sdk) -> tuple[str, ...]:
     found = []
-    if header.get("preload_from_hub"):
+    if header.get("preload_from_hub") and sdk.needs_image:
         found.append("`preload_from_hub` is not done: the app loads these files when it asks for them")
     if header.get("hf_oauth"):
         found.append("`hf_oauth`: there is no sign-in with a Hugging Face account here")

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from spacehand.errors import ConfigError
 from spacehand.localhub.errors import HubError
+from spacehand.localhub.runner import preload, volumes
 from spacehand.localhub.runner.card import CannotBuildError, Sdk, SpaceCard
 from spacehand.localhub.runner.engines._protocol import (
     App,
@@ -112,7 +113,9 @@ class Launcher:
         if build.recipe is not None:
             return build, await self._build_image(repo, build, log, factory=factory)
         async with self.builds:
-            return build, await self.builder.build(build, log, factory=factory)
+            built = await self.builder.build(build, log, factory=factory)
+        await asyncio.to_thread(preload.require, self.hub.repos, build.card.preload, log)
+        return build, built
 
     async def start(self, repo: Repo, build: BuildPlan, built: Built, log: SpaceLog) -> Replica:
         """
@@ -189,6 +192,8 @@ class Launcher:
             log.write(f"[spacehand] {line}")
         given = self.hardware(settings.hardware)
         venv = built.layer.venv if built.layer else None
+        wanted = settings.volumes if capabilities.mounts else ()
+        mounts = await asyncio.to_thread(volumes.prepare, self.hub, repo, wanted, folders.volumes)
         layout = engine.layout(folders, venv, build.interpreter)
         around = Surroundings(
             space=repo.id,
@@ -216,6 +221,7 @@ class Launcher:
             cores=float(given.cores),
             gpus=given.gpus if capabilities.gpus else 0,
             disk_bytes=given.disk_bytes,
+            mounts=mounts,
         )
         app = await engine.start(spec, Outlet(log, folders.root.name))
         replica = Replica(
@@ -277,9 +283,7 @@ class Launcher:
             found += choice.differences
             if self.hardware(settings.hardware).accelerator != "none" and not choice.gives_gpus:
                 found.append(f"`{settings.hardware}` is pretended: the app runs on this machine's processor")
-            found += [
-                f"the volume at `{volume.get('mountPath')}` is not mounted" for volume in settings.volumes
-            ]
+            found += volumes.differences(settings.volumes, are_mounted=choice.mounts_volumes)
         return tuple(found)
 
     def _plan(self, repo: Repo, sha: str) -> BuildPlan:
@@ -305,6 +309,7 @@ class Launcher:
         self._materialize(repo, build.sha, folders.app)
         for folder in (folders.home, folders.temporary):
             folder.mkdir()
+        preload.fill(self.hub.repos, build.card.preload, folders.home)
 
     def _materialize(self, repo: Repo, sha: str, folder: Path) -> None:
         try:

@@ -29,6 +29,7 @@ class ReplicaRecord:
         told = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "spec"}
         spec = {one.name: getattr(self.spec, one.name) for one in fields(self.spec)}
         del spec["environment"]  # it holds the secrets
+        del spec["mounts"]  # they are where they are
         for name in ("layout", "interpreter", "hub", "image"):
             spec[name] = asdict(spec[name]) if spec[name] is not None else None
         spec["folders"] = self.spec.folders.root

@@ -128,6 +128,11 @@ class Place:
         return self.door / "hub.sock"
 
     @property
+    def buckets(self) -> Path:
+        """What Spaces keep beyond their starts, by owner and name."""
+        return self.root / "buckets"
+
+    @property
     def web_socket(self) -> Path:
         """The way to the web, where apps get one."""
         return self.door / WEB_SOCKET

@@ -33,6 +33,7 @@ class Capabilities:
     why_not: str = ""
     differences: tuple[str, ...] = ()
     gpus: bool = False  # an app that asks for graphics processors gets them
+    mounts: bool = False  # volumes are where the Space wants them
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,11 @@ class Folders:
     @property
     def temporary(self) -> Path:
         return self.root / "tmp"
+
+    @property
+    def volumes(self) -> Path:
+        """Repositories that the app sees somewhere."""
+        return self.root / "volumes"
 
     @property
     def system(self) -> Path:
@@ -87,6 +93,15 @@ class HubAccess:
 
 
 @dataclass(frozen=True, slots=True)
+class Mount:
+    """A folder of this machine that an app sees at *target*."""
+
+    source: Path
+    target: str
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RunSpec:
     """One start of one app."""
 
@@ -106,6 +121,7 @@ class RunSpec:
     cores: float = 2.0
     gpus: int = 0
     disk_bytes: int = 50 << 30  # that the app may write
+    mounts: tuple[Mount, ...] = ()
     alone_seconds: float = 60.0  # that the app lives on without a Hub
 
 

@@ -47,6 +47,10 @@ class EngineChoice(Generic[E]):
     def gives_gpus(self) -> bool:
         return self._chosen is not None and self._chosen.capabilities.gpus
 
+    @property
+    def mounts_volumes(self) -> bool:
+        return self._chosen is not None and self._chosen.capabilities.mounts
+
     async def best(self) -> Trial[E]:
         """
         Return the first engine that works.

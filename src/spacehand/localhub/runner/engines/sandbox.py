@@ -8,7 +8,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from spacehand.localhub.egress import Egress
@@ -19,6 +19,7 @@ from spacehand.localhub.runner.engines._protocol import (
     Fidelity,
     Folders,
     Layout,
+    Mount,
     Output,
     RunSpec,
 )
@@ -90,7 +91,9 @@ class SandboxEngine:
     async def capabilities(self) -> Capabilities:
         if self._known is None:
             why_not = await self._try()
-            self._known = Capabilities(not why_not, why_not, (self._egress.difference, *differences()))
+            self._known = Capabilities(
+                not why_not, why_not, (self._egress.difference, *differences()), mounts=True
+            )
         return self._known
 
     def layout(self, folders: Folders, venv: Path | None, interpreter: Interpreter) -> Layout:  # noqa: ARG002
@@ -102,6 +105,7 @@ class SandboxEngine:
 
     async def start(self, spec: RunSpec, output: Output) -> SupervisedApp:
         await asyncio.to_thread(self._prepare, spec.folders)
+        await asyncio.to_thread(self._open, spec.mounts)
         if not self._egress.has_own_network:
             return await self._start(spec, output, None)
         # Made here and handed in: a socket in a folder of the app's could be swapped for a link to elsewhere.
@@ -166,6 +170,10 @@ class SandboxEngine:
         if spec.hub and self._ways_out(spec):
             command += ["--ro-bind", str(spec.hub.socket.parent), _HUB_FOLDER]
         command += ["--bind", str(folders.home), "/home/user", "--bind", str(folders.app), "/app"]
+        for mount in spec.mounts:
+            for parent in reversed(PurePosixPath(mount.target).parents[:-1]):
+                command += ["--perms", "0755", "--dir", str(parent)]
+            command += ["--ro-bind" if mount.read_only else "--bind", str(mount.source), mount.target]
         command += ["--chdir", "/", "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LANG", "C.UTF-8", "--"]
         return [*command, *self.as_user()]
 
@@ -207,6 +215,12 @@ class SandboxEngine:
         if not link.is_symlink():
             link.symlink_to("/app")
         self.hand_over([folders.app, folders.home, folders.temporary])
+
+    def _open(self, mounts: Iterable[Mount]) -> None:
+        """Let the sandbox's user write to what it may; all that is in there already is its own."""
+        for mount in mounts:
+            if self._as_root and not mount.read_only:
+                os.chown(mount.source, UID, UID)
 
     async def _try(self) -> str:
         """Return why the sandbox does not work here; nothing if it does."""

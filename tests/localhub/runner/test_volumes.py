@@ -1,0 +1,145 @@
+"""Repositories and buckets inside an app."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from huggingface_hub import Volume
+from tests import needs
+from tests.localhub.runner.conftest import server
+from tests.localhub.runner.workshop import Workshop, workshop
+
+from spacehand.ids import RepoId, Visibility
+from spacehand.localhub.runner.engines.process import ProcessEngine
+from spacehand.localhub.runner.engines.sandbox import SandboxEngine
+from spacehand.localhub.store.place import Place
+from spacehand.stage import Stage
+
+pytestmark = pytest.mark.sandbox
+APP = server(
+    "self.say(tried(self.path))",
+    before="""
+import urllib.parse
+def tried(path):
+    if path == "/":
+        return "up"
+    action, name = path.split("?")[0][1:], urllib.parse.unquote(path.split("?")[1])
+    try:
+        if action == "read":
+            return open(name).read()
+        open(name, "a").write("more ")
+        return "written"
+    except OSError as error:
+        return type(error).__name__
+""",
+)
+
+
+def in_sandbox(place: Place, story: Callable[[Workshop], Awaitable[Any]]) -> None:
+    needs.bwrap()
+
+    async def told() -> None:
+        async with workshop(place, engine=SandboxEngine()) as shop:
+            await story(shop)
+
+    asyncio.run(told())
+
+
+def volume(kind: str, source: str, mount_path: str, **more: Any) -> dict[str, Any]:
+    """Return a volume as the official client sends it."""
+    told: dict[str, Any] = Volume(type=kind, source=source, mount_path=mount_path, **more).to_dict()
+    return told
+
+
+def test_repositories_are_read_and_buckets_are_kept(place: Place):
+    """
+    A model is seen as it is at the commit and cannot be changed, a folder of it alone where that is asked;
+    what is written to a bucket is there after a restart.
+    """
+
+    async def story(shop: Workshop) -> None:
+        first = shop.model("tiny", **{"config.json": "old", "sub/weights.bin": "12345"})
+        shop.model("tiny", **{"config.json": "new", "sub/weights.bin": "12345"})
+        repo = shop.space()
+        shop.hub.spaces.set_volumes(
+            repo,
+            [
+                volume("model", "ada/tiny", "/models/new"),
+                volume("model", "ada/tiny", "/models/old", revision=first),
+                volume("model", "ada/tiny", "/home/user/part", path="sub"),
+                volume("bucket", "ada/kept", "/data"),
+                volume("bucket", "ada/kept", "/closed", read_only=True),
+            ],
+        )
+        shop.push(repo, APP)
+        runtime = await shop.until(repo, Stage.RUNNING)
+
+        async def ask(question: str) -> str:
+            return (await shop.get(repo, question))[1]
+
+        assert await ask("/read?/models/new/config.json") == "new"
+        assert await ask("/read?/models/old/config.json") == "old"
+        assert await ask("/read?/home/user/part/weights.bin") == "12345"
+        assert await ask("/write?/models/new/config.json") in ("OSError", "PermissionError")
+        assert await ask("/write?/data/notes") == "written"
+        assert await ask("/write?/closed/notes") == "OSError"
+        await shop.runner.restart(repo)
+        await shop.until_times(repo, Stage.RUNNING, 2)
+        assert await ask("/write?/data/notes") == "written"
+        assert await ask("/read?/closed/notes") == "more more "
+        told = runtime["spacehand"]["differences"]
+        assert "the bucket `ada/kept` is a folder of this Hub, and not on huggingface.co" in told
+        assert not any("is not mounted" in difference for difference in told)
+
+    in_sandbox(place, story)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reason"),
+    [
+        (volume("model", "ada/none", "/m"), "there is no model `ada/none` at `main` on this Hub"),
+        (volume("model", "eve/secret", "/m"), "there is no model `eve/secret` at `main` on this Hub"),
+        (volume("bucket", "eve/kept", "/m"), "there is no bucket `eve/kept` on this Hub"),
+        (volume("model", "ada/tiny", "/m", path="gone"), "ada/tiny has no folder `gone`"),
+        (volume("model", "ada/tiny", "/usr/bin"), "`/usr/bin` is the system's own; take `/data`, say"),
+        (volume("model", "ada/tiny", "//opt/spacehand"), "`//opt/spacehand` is the system's own"),
+        (
+            volume("bucket", "ada/kept", "/m", path="in"),
+            "this Hub mounts whole buckets",
+        ),
+    ],
+)
+def test_what_cannot_be_mounted_is_told(wanted: dict[str, Any], reason: str, place: Place):
+    """
+    What is not there, is somebody else's, or would stand in the system's place ends in RUNTIME_ERROR.
+    """
+
+    async def story(shop: Workshop) -> None:
+        shop.model("tiny", **{"config.json": "{}"})
+        shop.model("secret", owner="eve", visibility=Visibility.PRIVATE, **{"config.json": "{}"})
+        repo = shop.space()
+        shop.hub.spaces.set_volumes(repo, [wanted])
+        shop.push(repo, APP)
+        runtime = await shop.until(repo, Stage.RUNTIME_ERROR)
+        assert runtime["errorMessage"].startswith(f"Volume mount failed: {reason}")
+
+    in_sandbox(place, story)
+
+
+def test_without_a_sandbox_a_volume_is_a_difference(place: Place):
+    """
+    A plain process has no place of its own to mount to: the app starts without, and the Space says so.
+    """
+
+    async def story() -> list[str]:
+        async with workshop(place, engine=ProcessEngine()) as shop:
+            repo = shop.space()
+            shop.hub.spaces.set_volumes(repo, [volume("bucket", str(RepoId("ada", "kept")), "/data")])
+            shop.push(repo, APP)
+            told: list[str] = (await shop.until(repo, Stage.RUNNING))["spacehand"]["differences"]
+            return told
+
+    assert "the volume at `/data` is not mounted" in asyncio.run(story())
