@@ -18,6 +18,7 @@ _NOT_BENCHMARKS = {
     "soak",
     "space_app",
     "statistics_app",
+    "speakers",
 }
 
 

@@ -10,8 +10,7 @@ from av.audio.resampler import AudioResampler
 
 from asr.engines import SAMPLE_RATE
 from asr.errors import AudioError
-
-_SILENCE = 0.003  # of full scale; room noise of a working microphone is above it
+from asr.pieces import is_audible
 
 # What ffmpeg may open. Playlists and scripts of its own are not sound: they name other files and addresses.
 _FORMATS = (
@@ -48,7 +47,7 @@ def read(path: str, limit: float) -> Any:
     audio = samples.astype(np.float32) / 32768.0
     if len(audio) < SAMPLE_RATE // 10:
         raise AudioError("The recording is empty: nothing was recorded")
-    if float(np.abs(audio).max()) < _SILENCE:
+    if not is_audible(audio):
         raise AudioError("The recording is silent: is the microphone on?")
     return audio
 

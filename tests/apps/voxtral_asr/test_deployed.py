@@ -61,7 +61,8 @@ def running(api: Any, hub: HubProcess) -> str:
 def transcribe(app: str, recording: Path | None, language: str = "en") -> dict[str, Any]:
     from gradio_client import Client, handle_file
 
-    client = Client(app, verbose=False)
+    # An app that loads its model answers late: the client's own five seconds are too few then.
+    client = Client(app, verbose=False, httpx_kwargs={"timeout": 120})
     answer: dict[str, Any] = client.predict(
         handle_file(str(recording)) if recording else None, language, api_name="/transcribe"
     )

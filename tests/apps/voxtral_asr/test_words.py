@@ -26,6 +26,20 @@ def test_a_long_recording_is_cut_in_its_pauses():
     assert [len(list(pieces(audio[:length]))) for length in (0, 1, 30 * SAMPLE_RATE)] == [0, 1, 1]
 
 
+def test_silence_within_a_recording_is_left_out():
+    """
+    A model would make words up in a piece without sound; the pieces around it keep their times.
+    """
+    audio = np.ones(70 * SAMPLE_RATE, np.float32)
+    audio[20 * SAMPLE_RATE : 65 * SAMPLE_RATE] = 0
+
+    found = list(pieces(audio))
+
+    assert found[0][0] == 0.0
+    assert found[-1][0] + len(found[-1][1]) / SAMPLE_RATE == 70.0
+    assert len(found) == 2
+
+
 def hear(*parts):
     """Return text and words of tokens, given as their bytes and their probability."""
     tokens = list(range(len(parts)))
