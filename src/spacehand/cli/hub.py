@@ -50,6 +50,11 @@ def hub_command() -> None:
     show_default=True,
     help="What sandboxed apps reach: nothing, this Hub, the web by a proxy, or all that this machine does.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(("docker", "buildah", "swarm")),
+    help="What runs Spaces with a Dockerfile; docker, else buildah, unless given.",
+)
 def serve_command(
     terminal: Terminal,
     *,
@@ -61,6 +66,7 @@ def serve_command(
     unsafe_builds: bool,
     pretend_hardware: bool,
     egress: str,
+    engine: str | None,
 ) -> None:
     """
     Run the local Hub until Ctrl-C; with --detach, in the background.
@@ -81,6 +87,7 @@ def serve_command(
         unsafe_builds=unsafe_builds,
         pretend_hardware=pretend_hardware,
         egress=Egress(egress),
+        engine=engine,
     )
     if not detach:
         server.serve(options, ready=functools.partial(_ready, terminal, options.data))

@@ -40,6 +40,7 @@ def run(options: ServerOptions, ready: Callable[[str], None]) -> None:
             unsafe_builds=options.unsafe_builds,
             pretend_hardware=options.pretend_hardware,
             egress=options.egress,
+            engine=options.engine,
         )
         with contextlib.closing(hub), contextlib.closing(listen_inside(place.socket)) as inner:
             HubServer(hub, inner, ready).run(sockets=[listener])

@@ -56,6 +56,7 @@ class LocalHub:
     unsafe_builds: bool = False  # without a sandbox, build packages from source all the same
     pretend_hardware: bool = False  # run apps that ask for a GPU without one
     egress: Egress = Egress.HUB_ONLY
+    engine: str | None = None  # that runs images; None: the best that works
     hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "[::1]"})  # names the Hub answers to
     faults: Faults = field(default_factory=Faults)
     started: float = field(default_factory=time.time)
@@ -82,6 +83,7 @@ class LocalHub:
         unsafe_builds: bool = False,
         pretend_hardware: bool = False,
         egress: Egress = Egress.HUB_ONLY,
+        engine: str | None = None,
     ) -> LocalHub:
         """
         Open the Hub in *place*, making what is missing and sweeping up what a killed Hub left behind.
@@ -113,6 +115,7 @@ class LocalHub:
             unsafe_builds=unsafe_builds,
             pretend_hardware=pretend_hardware,
             egress=egress,
+            engine=engine,
         )
 
     def announce(self, repo: Repo, branch: str, sha: str) -> None:

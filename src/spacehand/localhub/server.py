@@ -39,6 +39,7 @@ class ServerOptions:
     unsafe_builds: bool = False  # where there is no sandbox, build packages from source as this user
     pretend_hardware: bool = False  # run apps that ask for a GPU without one
     egress: Egress = Egress.HUB_ONLY
+    engine: str | None = None  # that runs images: docker, buildah or swarm; None: the best that works
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,8 @@ def command(options: ServerOptions) -> list[str]:
         words.append("--unsafe-builds")
     if options.pretend_hardware:
         words.append("--pretend-hardware")
+    if options.engine is not None:
+        words += ["--engine", options.engine]
     return [*words, "--egress", options.egress.value]
 
 
@@ -251,6 +254,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--unsafe-builds", action="store_true")
     parser.add_argument("--pretend-hardware", action="store_true")
     parser.add_argument("--egress", type=Egress, choices=list(Egress), default=Egress.HUB_ONLY)
+    parser.add_argument("--engine")
     given = parser.parse_args(arguments)
     options = ServerOptions(**{**vars(given), "data": given.data.absolute()})
     try:

@@ -243,7 +243,7 @@ class Runner:
 
     def _usual_crew(self) -> Crew:
         place = self._hub.place
-        roster = Roster.of(place, self._hub.egress)
+        roster = Roster.of(place, self._hub.egress, self._hub.engine)
         builder = Builder(self._layers, place.layers / "solves", unsafe=self._hub.unsafe_builds)
         closed = (place.root, Path.home())
         builder.quarantine = Quarantine(roster.sandbox, builder.uv, builder.environment, closed)

@@ -16,7 +16,7 @@ import aiodocker
 import psutil
 from aiodocker.exceptions import DockerError
 
-from spacehand.localhub.runner.address import APP_PORT, PortAddress, SocketAddress
+from spacehand.localhub.runner.address import PortAddress, SocketAddress
 from spacehand.localhub.runner.engines import attendant
 from spacehand.localhub.runner.engines._protocol import (
     Capabilities,
@@ -57,12 +57,12 @@ class DockerEngine:
 
     def __init__(self, hub: str, scratch: Path, *, host: str | None = None) -> None:
         self._hub = hub
-        self._host = host if host is not None else find_host()
+        self.host = host if host is not None else find_host()
         self._known: Capabilities | None = None
         self._adopted: set[str] = set()  # ids of containers
         self._behind_relay = True
         self._gives_gpus = False
-        self._tool = DockerTool(self._host)
+        self._tool = DockerTool(self.host)
         self.builder = ImageBuilder(self._tool, scratch, hub)
 
     async def capabilities(self) -> Capabilities:
@@ -76,7 +76,7 @@ class DockerEngine:
         return Layout("/app", "/home/user", "/tmp", "", "0.0.0.0", 0)  # noqa: S108
 
     async def start(self, spec: RunSpec, output: Output) -> DockerApp:
-        async with aiodocker.Docker(self._host) as docker:
+        async with aiodocker.Docker(self.host) as docker:
             try:
                 container = await docker.containers.create(
                     self._configuration(spec), name=f"spacehand-{secrets.token_hex(6)}"
@@ -94,20 +94,22 @@ class DockerEngine:
                 raise
 
     async def adopt(self, record: Mapping[str, Any], spec: RunSpec, output: Output) -> DockerApp | None:
-        port = spec.image.port if spec.image is not None else APP_PORT
+        if "container" not in record or spec.image is None:
+            return None  # another engine's
+        port = spec.image.port
         address = PortAddress(record["port"]) if record["port"] else SocketAddress(spec.socket, port)
         app = await DockerApp.adopt(record, spec, address, output, own_network=True)
         if app is None:
             return None
         self._adopted.add(record["container"])
-        return app.attend(DockerContainer(self._host, record["container"], record["container_pid"]))
+        return app.attend(DockerContainer(self.host, record["container"], record["container_pid"]))
 
     async def sweep(self) -> None:
         """Remove the containers that an earlier Hub left behind, but for those that were adopted."""
-        if not self._host:
+        if not self.host:
             return
         with contextlib.suppress(OSError, DockerError):
-            async with aiodocker.Docker(self._host) as docker:
+            async with aiodocker.Docker(self.host) as docker:
                 label = f"spacehand.hub={self._hub}"
                 for container in await docker.containers.list(all=True, filters={"label": [label]}):
                     if container.id not in self._adopted:
@@ -154,7 +156,7 @@ class DockerEngine:
                 "-I",
                 "-S",
                 str(_ATTENDANT),
-                _path(self._host),
+                _path(self.host),
                 container,
                 f"{grace:.0f}",
             ],
@@ -163,7 +165,7 @@ class DockerEngine:
             "grace": grace + _STOP_SECONDS,
         }
         relay = [sys.executable, "-I", "-S", str(RELAY)]
-        within = DockerContainer(self._host, container, pid)
+        within = DockerContainer(self.host, container, pid)
         network = _network(pid) if self._behind_relay else None
         if network is None:
             address = PortAddress(_published(shown, spec.image.port))
@@ -193,16 +195,16 @@ class DockerEngine:
 
     async def _try(self) -> str:
         """Return why images cannot be built and run here; nothing if they can."""
-        if not self._host:
+        if not self.host:
             return "no docker daemon was found: DOCKER_HOST is not set, and there is no /var/run/docker.sock"
-        if not self._host.startswith(_UNIX):
-            return f"the docker daemon at {self._host} is not on this machine: name a unix socket"
+        if not self.host.startswith(_UNIX):
+            return f"the docker daemon at {self.host} is not on this machine: name a unix socket"
         try:
-            async with aiodocker.Docker(self._host) as docker:
+            async with aiodocker.Docker(self.host) as docker:
                 told = await docker.system.info()
                 networks = {one["Name"] for one in await docker.networks.list()}
         except (OSError, DockerError):
-            return f"no docker daemon answers at {self._host}"
+            return f"no docker daemon answers at {self.host}"
         if told.get("OSType") != "linux":
             return "the docker daemon runs no Linux containers"
         self._behind_relay = os.geteuid() == 0 and bool(shutil.which("nsenter")) and _is_beside(told)

@@ -12,6 +12,7 @@ from spacehand.localhub.runner.engines.choice import WANTED_FOR_IMAGES, Trial
 from spacehand.localhub.runner.engines.docker import DockerEngine
 from spacehand.localhub.runner.engines.process import ProcessEngine
 from spacehand.localhub.runner.engines.sandbox import SandboxEngine
+from spacehand.localhub.runner.engines.swarm import SwarmEngine
 from spacehand.localhub.store.place import Place
 
 
@@ -24,15 +25,14 @@ class Roster:
     images: tuple[ImageEngine, ...]
 
     @classmethod
-    def of(cls, place: Place, egress: Egress = Egress.HUB_ONLY) -> Roster:
-        """Return the engines of the Hub in *place*; none is tried yet."""
+    def of(cls, place: Place, egress: Egress = Egress.HUB_ONLY, only: str | None = None) -> Roster:
+        """Return the engines of the Hub in *place*, untried; for images that one *only*, if named."""
         sandbox = SandboxEngine(egress=egress)
         docker = DockerEngine(place.mark, place.images / "builds")
-        return cls(
-            sandbox,
-            (sandbox, ProcessEngine()),
-            (docker, BuildahEngine(place.mark, place.images, sandbox)),
-        )
+        usual: tuple[ImageEngine, ...] = (docker, BuildahEngine(place.mark, place.images, sandbox))
+        if only is not None:  # a Swarm is other people's machines too: it is never taken unasked
+            usual = tuple(one for one in (*usual, SwarmEngine(place.mark, docker)) if one.name == only)
+        return cls(sandbox, (sandbox, ProcessEngine()), usual)
 
 
 @dataclass(frozen=True, slots=True)
