@@ -23,6 +23,7 @@ def test_each_kind_of_space_is_told_its_engine_and_the_others_their_reason(
         "docker, streamlit  nothing here",
         "                   docker: no docker daemon answers at unix:///nowhere/docker.sock",
         "                   buildah: buildah is not installed",
+        "                   swarm: no docker daemon answers at unix:///nowhere/docker.sock",
     ]
     assert "apt-get install docker.io" in ran.err
 
@@ -37,4 +38,4 @@ def test_engines_as_json(spacehand: Spacehand, tmp_path: Path) -> None:
     assert gradio["differences"][0].startswith("no sandbox")
     assert (static["engine"], static["fidelity"]) == (None, "static")
     assert (docker["engine"], docker["fidelity"]) == (None, None)
-    assert [one["works"] for one in docker["engines"]] == [False, False]
+    assert [one["works"] for one in docker["engines"]] == [False, False, False]

@@ -47,6 +47,10 @@ def _lines(prospect: Prospect, width: int) -> list[str]:
         if trial.engine.name != prospect.engine:
             why_not = trial.capabilities.why_not
             lines.append(f"{'':{width}}  {trial.engine.name}: {why_not or 'works too'}")
+    for trial in prospect.on_request:
+        name, why_not = trial.engine.name, trial.capabilities.why_not
+        asked = f"works if asked for, with `spacehand hub serve --engine {name}`"
+        lines.append(f"{'':{width}}  {name}: {why_not or asked}")
     return lines
 
 
@@ -67,6 +71,6 @@ def _as_json(prospect: Prospect) -> dict[str, Any]:
                 "why_not": trial.capabilities.why_not or None,
                 "gpus": trial.capabilities.gpus,
             }
-            for trial in prospect.trials
+            for trial in (*prospect.trials, *prospect.on_request)
         ],
     }

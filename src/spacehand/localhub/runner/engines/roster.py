@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from spacehand.localhub.egress import Egress
 from spacehand.localhub.runner.card import Sdk
@@ -23,16 +23,19 @@ class Roster:
     sandbox: SandboxEngine
     files: tuple[Engine, ...]
     images: tuple[ImageEngine, ...]
+    on_request: tuple[ImageEngine, ...] = ()  # never taken unasked
 
     @classmethod
     def of(cls, place: Place, egress: Egress = Egress.HUB_ONLY, only: str | None = None) -> Roster:
         """Return the engines of the Hub in *place*, untried; for images that one *only*, if named."""
         sandbox = SandboxEngine(egress=egress)
         docker = DockerEngine(place.mark, place.images / "builds")
-        usual: tuple[ImageEngine, ...] = (docker, BuildahEngine(place.mark, place.images, sandbox))
-        if only is not None:  # a Swarm is other people's machines too: it is never taken unasked
-            usual = tuple(one for one in (*usual, SwarmEngine(place.mark, docker)) if one.name == only)
-        return cls(sandbox, (sandbox, ProcessEngine()), usual)
+        files = (sandbox, ProcessEngine())
+        usual = (docker, BuildahEngine(place.mark, place.images, sandbox))
+        swarm = SwarmEngine(place.mark, docker)
+        if only is not None:
+            return cls(sandbox, files, tuple(one for one in (*usual, swarm) if one.name == only))
+        return cls(sandbox, files, usual, (swarm,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Prospect:
     fidelity: Fidelity | None  # None: nothing would
     engine: str | None  # None: no engine, because the Hub serves it itself, or because none works
     trials: tuple[Trial[Engine], ...] = ()
+    on_request: tuple[Trial[Engine], ...] = ()
     wanted: str = ""  # what to install
     differences: tuple[str, ...] = field(default=())
 
@@ -52,15 +56,22 @@ async def prospects(roster: Roster) -> list[Prospect]:
     return [
         await _prospect((Sdk.GRADIO,), roster.files),
         Prospect((Sdk.STATIC,), Fidelity.STATIC, None),
-        await _prospect((Sdk.DOCKER, Sdk.STREAMLIT), roster.images, WANTED_FOR_IMAGES),
+        replace(
+            await _prospect((Sdk.DOCKER, Sdk.STREAMLIT), roster.images, WANTED_FOR_IMAGES),
+            on_request=await _trials(roster.on_request),
+        ),
     ]
 
 
 async def _prospect(sdks: tuple[Sdk, ...], engines: tuple[Engine, ...], wanted: str = "") -> Prospect:
-    trials = tuple([Trial(engine, await engine.capabilities()) for engine in engines])
+    trials = await _trials(engines)
     best = next((one for one in trials if one.capabilities.works), None)
     if best is None:
-        return Prospect(sdks, None, None, trials, wanted)
+        return Prospect(sdks, None, None, trials, wanted=wanted)
     return Prospect(
         sdks, best.engine.fidelity, best.engine.name, trials, differences=best.capabilities.differences
     )
+
+
+async def _trials(engines: tuple[Engine, ...]) -> tuple[Trial[Engine], ...]:
+    return tuple([Trial(engine, await engine.capabilities()) for engine in engines])

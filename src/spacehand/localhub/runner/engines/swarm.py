@@ -32,6 +32,9 @@ GPU_LABEL = "gpu"
 _HAS_IMAGES = "spacehand.hub."  # and the Hub's mark: the node has what that Hub has built
 _WATCH = "spacehand.localhub.runner.engines.swarm_watch"
 _UID = "1000"
+_ATTEMPTS = 3
+_WINDOW_SECONDS = 120
+_NANO = 1_000_000_000
 _STOP_SECONDS = 5.0  # that the Swarm may take beyond the app's own grace
 _DIFFERENCES = (
     "the container is in its machine's own network, and reaches more than this Hub",
@@ -118,13 +121,15 @@ class SwarmEngine:
                     "Env": dict(spec.environment),
                     "User": _UID,
                     "CapabilityDrop": ["ALL"],
-                    "StopGracePeriod": int(spec.grace_seconds * 1_000_000_000),
+                    "StopGracePeriod": int(spec.grace_seconds * _NANO),
                 },
-                "Resources": {
-                    "Limits": {"MemoryBytes": spec.memory_bytes, "NanoCPUs": int(cores * 1_000_000_000)}
+                "Resources": {"Limits": {"MemoryBytes": spec.memory_bytes, "NanoCPUs": int(cores * _NANO)}},
+                # For lost machines; an app that ends again and again is given back to the Hub.
+                "RestartPolicy": {
+                    "Condition": "any",
+                    "MaxAttempts": _ATTEMPTS,
+                    "Window": _WINDOW_SECONDS * _NANO,
                 },
-                # What ends by itself is the Hub's to start again; a lost machine's is the Swarm's.
-                "RestartPolicy": {"Condition": "none"},
                 "Placement": {"Constraints": constraints, "MaxReplicas": 1},
                 "Networks": [{"Target": "host"}],
             },

@@ -86,10 +86,10 @@ class Watch:
         """Remove the service and return when no machine runs it."""
         with contextlib.suppress(DockerError):
             await self._docker.services.delete(self._service)
-        tasks = await self._tasks()
-        while any(task["Status"]["State"] == "running" for task in tasks):
+        tasks, ready = await self._tasks(), await self._addresses()
+        while any(task["Status"]["State"] == "running" and task.get("NodeID") in ready for task in tasks):
             await asyncio.sleep(_LOOK_SECONDS)
-            tasks = await self._tasks()
+            tasks, ready = await self._tasks(), await self._addresses()
 
     def _take(self, hosts: tuple[str, ...]) -> None:
         if hosts and hosts != self._hosts:
@@ -123,7 +123,8 @@ def running_at(tasks: Sequence[Mapping[str, Any]], addresses: Mapping[str, str])
 
 def exit_code(tasks: Sequence[Mapping[str, Any]]) -> int | None:
     """Return how the newest of *tasks* ended if none runs or is going to; 1 where there is none at all."""
-    if not all(task["Status"]["State"] in _OVER for task in tasks):
+    # What a lost machine ran is never told to be over: nobody wants it to run any more.
+    if any(task["Status"]["State"] not in _OVER and task["DesiredState"] not in _OVER for task in tasks):
         return None
     if not tasks:
         return 1
