@@ -15,12 +15,13 @@ from typing import Any
 import aiodocker
 import psutil
 import pytest
+from tests.dockerd import Dockerd
 from tests.localhub.runner.conftest import Heard, Stand, ask
 from tests.localhub.runner.test_process import until
 
 from spacehand.localhub.runner.engines._protocol import ImageEngine, RunSpec
 from spacehand.localhub.runner.engines.buildah import BuildahEngine
-from spacehand.localhub.runner.engines.docker import DockerEngine
+from spacehand.localhub.runner.engines.docker import DockerEngine, gives_gpus
 from spacehand.localhub.runner.engines.sandbox import SandboxEngine
 from spacehand.localhub.runner.images.buildah import BuildahTool
 from spacehand.localhub.runner.images.builder import BuildOrder, Image
@@ -90,7 +91,7 @@ def engine_for(name: str, where: str, root: Path) -> ImageEngine:
     if name == "docker":
         return DockerEngine(MARK, root / "builds", host=where)
     folder = root / "images"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "buildah").is_symlink():
         (folder / "buildah").symlink_to(where)
     return BuildahEngine(MARK, folder, SandboxEngine())
@@ -140,6 +141,11 @@ def family(record: dict[str, Any]) -> list[psutil.Process]:
     return [one for top in tops for one in (top, *top.children(recursive=True))]
 
 
+def another(name: str, root: Path) -> ImageEngine:
+    """Return an engine whose app it is not."""
+    return engine_for(*(("buildah", "/nowhere") if name == "docker" else ("docker", "")), root / "another")
+
+
 async def left(engine: ImageEngine, where: str) -> list[str]:
     """Return the containers that are there, running or not."""
     if isinstance(engine.builder.tool, BuildahTool):
@@ -178,6 +184,7 @@ def test_a_container_is_adopted_by_the_next_hub(kind: tuple[str, str], place: Pl
         engine = engine_for(*kind, place.root)
         spec = await prepared(engine, place.root / "second")
         spec = replace(spec, control=place.root / "1.keep", socket=place.root / "1.sock")
+        assert await another(kind[0], place.root).adopt(record, spec, heard) is None
         app = await engine.adopt(record, spec, heard)
         assert app is not None
         await engine.sweep()  # spares what was adopted
@@ -199,3 +206,24 @@ def test_a_container_is_adopted_by_the_next_hub(kind: tuple[str, str], place: Pl
 
     assert (answer, answered_asleep, used_asleep, code) == ("hello", 0, 0, 3)
     assert heard == [str(number) for number in range(len(heard))]
+
+
+@pytest.mark.docker
+def test_graphics_processors_are_asked_of_the_daemon(dockerd: Dockerd, place: Place, tmp_path: Path):
+    """
+    An app gets them where the daemon has a runtime for them and the machine has some; another daemon refuses.
+    """
+
+    async def refused() -> tuple[bool, list[str]]:
+        engine = engine_for("docker", dockerd.host, place.root)
+        spec = replace(await prepared(engine, place.root), gpus=1)
+        with pytest.raises(OSError, match="gpu"):
+            await engine.start(spec, Heard())
+        return (await engine.capabilities()).gpus, await left(engine, dockerd.host)
+
+    assert asyncio.run(refused()) == (False, [])
+    told = {"Runtimes": {"runc": {}, "nvidia": {}}}
+    assert not gives_gpus(told, tmp_path)
+    (tmp_path / "nvidiactl").touch()
+    assert gives_gpus(told, tmp_path)
+    assert not gives_gpus({"Runtimes": {"runc": {}}}, tmp_path)
