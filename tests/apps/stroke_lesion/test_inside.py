@@ -72,7 +72,7 @@ def test_the_command_is_installed(python: Path, tmp_path: Path):
     lines = demo("run", "--dataset", "cases", "--case", "sub-stroke0001", "--output", "out").splitlines()
     assert lines[0] == "Not for clinical use."
     (dice,) = [line for line in lines if line.startswith("Dice Score: ")]
-    assert 0.5 < float(dice.removeprefix("Dice Score: ")) < 1
+    assert 0.4 < float(dice.removeprefix("Dice Score: ")) < 1
     (result,) = (tmp_path / "out").glob("*/result.json")
     assert result.with_name("report.html").read_text().count("Not for clinical use") >= 1
     sidecar = tmp_path / "cases/sub-stroke0001/ses-01/dwi/sub-stroke0001_ses-01_dwi.json"
