@@ -15,6 +15,7 @@ _NOT_BENCHMARKS = {
     "http_load",
     "hubs",
     "null_server",
+    "sessions_app",
     "soak",
     "space_app",
     "statistics_app",
