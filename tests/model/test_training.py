@@ -116,6 +116,26 @@ def test_results_are_gathered_and_evaluation_has_the_last_word(tmp_path: Path):
     assert Training.load(tmp_path, results={"eval_wer": 0.05}).metrics["eval_wer"] == 0.05
 
 
+def test_what_weights_and_biases_wrote_is_read(tmp_path: Path):
+    """
+    Its configuration wraps each setting, its summary has slashes in its names and its own notes beside them.
+    """
+    (tmp_path / "config.yaml").write_text(
+        "_wandb:\n  value: {python_version: '3.11'}\n"
+        "learning_rate:\n  desc: null\n  value: 3.0e-05\nnum_train_epochs: {value: 4}\n"
+    )
+    summary = tmp_path / "wandb-summary.json"
+    summary.write_text(
+        '{"eval/wer": 0.1, "train/loss": 0.5, "train/global_step": 90, "train/learning_rate": 0,'
+        ' "train/epoch": 4, "_runtime": 12.5, "_timestamp": 1, "_wandb": {"runtime": 12}, "eval/runtime": 3}'
+    )
+
+    training = Training.load(tmp_path, results=summary)
+
+    assert training.settings == {"learning_rate": 3e-5, "epochs": 4}
+    assert training.metrics == {"eval_wer": 0.1, "train_loss": 0.5}
+
+
 def test_a_trainers_state_gives_the_curve_and_its_last_figures(tmp_path: Path):
     """
     The curve comes from the trainer's records; its summary is a result, not a point.

@@ -74,7 +74,9 @@ _NUMBERS = {
     "lora_dropout": "",
 }
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_NO_METRIC = re.compile(r"(?:.*_)?(?:epoch|step|steps|runtime|flos|per_second)|total_flos|.*_per_second")
+_NO_METRIC = re.compile(
+    r"_.*|(?:.*_)?(?:epoch|step|steps|runtime|flos|per_second|learning_rate|grad_norm)|total_flos|.*_per_second"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,12 +215,19 @@ def _interpret(settings: dict[str, Value], flat: Sequence[Mapping[str, Any]]) ->
 
 def _flatten(mapping: Mapping[str, Any]) -> dict[str, Any]:
     """Return *mapping* with the contents of its sections beside the rest, which goes first."""
+    mapping = {key: _unwrapped(value) for key, value in mapping.items()}
     flat: dict[str, Any] = {}
     for value in mapping.values():
         if isinstance(value, Mapping):
             for key, inner in _flatten({str(key): inner for key, inner in value.items()}).items():
                 flat.setdefault(key, inner)
     return flat | {key: value for key, value in mapping.items() if not isinstance(value, Mapping)}
+
+
+def _unwrapped(value: Any) -> Any:
+    """Return a setting as it is, also where Weights & Biases wrote it as ``{desc: …, value: …}``."""
+    wrapped = isinstance(value, Mapping) and "value" in value and set(value) <= {"value", "desc"}
+    return value["value"] if wrapped else value
 
 
 def _value(name: str, value: object) -> Value | None:
@@ -256,7 +265,7 @@ def _all_metrics(results: Iterable[Mapping[str, Any]]) -> dict[str, int | float]
 def _metrics(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, int | float]:
     found: dict[str, int | float] = {}
     for key, value in mapping.items():
-        name = f"{prefix}{key}"
+        name = f"{prefix}{key}".replace("/", "_")  # Weights & Biases says `eval/wer`
         if isinstance(value, Mapping):
             found |= _metrics({str(inner): entry for inner, entry in value.items()}, f"{name}_")
         elif (figure := number(value)) is not None and not _NO_METRIC.fullmatch(name):
