@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from tests import needs
@@ -37,6 +38,10 @@ from tests.base_image import fill_buildah  # noqa: E402
 from tests.dockerd import Dockerd, mounts_under  # noqa: E402
 
 OWNER = "ada"
+
+# The machine may be busy: what a test says must not depend on its time.
+hypothesis.settings.register_profile("busy", deadline=None)
+hypothesis.settings.load_profile("busy")
 
 
 @dataclass
