@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from spacehand.localhub.runner.package_index import certificates, pip_configuration
+from spacehand.localhub.runner.build.package_index import certificates, pip_configuration
 
 BASES = ("python:3.11", "python:3.11-slim")
 

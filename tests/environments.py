@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from spacehand.localhub.runner.package_index import uv_environment
+from spacehand.localhub.runner.build.package_index import uv_environment
 
 _PLACE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spacehand-tests" / "environments"
 

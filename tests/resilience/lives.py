@@ -24,7 +24,7 @@ from tests.resilience.ledger import traces
 from spacehand.ids import RepoId, RepoKind
 from spacehand.localhub.errors import HubError
 from spacehand.localhub.repos.store import Repo
-from spacehand.localhub.runner.builder import Built
+from spacehand.localhub.runner.build.builder import Built
 from spacehand.localhub.runner.engines._protocol import Engine
 from spacehand.localhub.runner.engines.process import ProcessEngine
 from spacehand.localhub.runner.engines.sandbox import SandboxEngine

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.environments import environment_with
 
-from spacehand.localhub.runner.package_index import uv_environment
+from spacehand.localhub.runner.build.package_index import uv_environment
 
 pytestmark = pytest.mark.slow
 

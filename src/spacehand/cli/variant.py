@@ -44,7 +44,7 @@ def _python() -> tuple[Sequence[str], Mapping[str, str]]:
         return (sys.executable,), os.environ
     from uv import find_uv_bin
 
-    from spacehand.localhub.runner.package_index import uv_environment
+    from spacehand.localhub.runner.build.package_index import uv_environment
     from spacehand.space.template import template
 
     needs = template("voxtral-asr").folder / "requirements" / "transformers.txt"

@@ -18,7 +18,7 @@ from spacehand.localhub.faults.store import Faults
 from spacehand.localhub.git.upkeep import Upkeep, keep_what_is_acknowledged, sweep
 from spacehand.localhub.repos import store as repos_store
 from spacehand.localhub.repos.store import Repo, Repos
-from spacehand.localhub.runner.gateway import Gateway
+from spacehand.localhub.runner.gateway.gateway import Gateway
 from spacehand.localhub.runner.runner import Runner
 from spacehand.localhub.runner.runner import schema as runner_schema
 from spacehand.localhub.spaces import store as spaces_store

@@ -17,10 +17,10 @@ from spacehand.localhub.app import create_app
 from spacehand.localhub.faults.desk import FaultDesk
 from spacehand.localhub.hub import LocalHub
 from spacehand.localhub.runner.engines.process import ProcessEngine
-from spacehand.localhub.runner.launch import Launcher
-from spacehand.localhub.runner.reconciler import Crew
+from spacehand.localhub.runner.life.launch import Launcher
+from spacehand.localhub.runner.life.reconciler import Crew
+from spacehand.localhub.runner.life.state import RunStates
 from spacehand.localhub.runner.runner import Runner
-from spacehand.localhub.runner.state import RunStates
 from spacehand.localhub.server import Running, listen
 from spacehand.localhub.store.place import Place
 from tests.localhub.runner.conftest import server

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from spacehand.localhub.runner.address import SocketAddress
+from spacehand.localhub.runner.build.interpreter import current
 from spacehand.localhub.runner.engines._protocol import App, Engine, Folders, HubAccess, RunSpec
-from spacehand.localhub.runner.interpreter import current
 from spacehand.localhub.store.place import Place
 
 SERVER = """

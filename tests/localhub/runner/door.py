@@ -21,7 +21,7 @@ from spacehand.localhub.faults.store import Faults
 from spacehand.localhub.repos import store as repos_store
 from spacehand.localhub.repos.store import Repo, Repos
 from spacehand.localhub.runner.address import SocketAddress
-from spacehand.localhub.runner.gateway import Gateway
+from spacehand.localhub.runner.gateway.gateway import Gateway
 from spacehand.localhub.spaces import store as spaces_store
 from spacehand.localhub.spaces.store import Spaces
 from spacehand.localhub.store.database import Database

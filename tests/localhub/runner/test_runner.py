@@ -16,7 +16,7 @@ from tests.localhub.runner.workshop import QUICK, Workshop, workshop
 
 from spacehand.ids import RepoId
 from spacehand.localhub.runner.environment import Hardware
-from spacehand.localhub.runner.health import Pace
+from spacehand.localhub.runner.life.health import Pace
 from spacehand.localhub.spaces.store import Entry
 from spacehand.localhub.store.place import Place
 from spacehand.stage import Stage

@@ -16,17 +16,17 @@ from spacehand.ids import RepoId, RepoKind, Visibility
 from spacehand.localhub.errors import HubError
 from spacehand.localhub.hub import LocalHub
 from spacehand.localhub.repos.store import Repo
-from spacehand.localhub.runner.bedtime import Rest
-from spacehand.localhub.runner.builder import BuildFailedError, Built, queued_line
+from spacehand.localhub.runner.build.builder import BuildFailedError, Built, queued_line
+from spacehand.localhub.runner.build.plan import BuildPlan
 from spacehand.localhub.runner.crew import Crew
 from spacehand.localhub.runner.engines._protocol import Engine
 from spacehand.localhub.runner.engines.process import ProcessEngine
 from spacehand.localhub.runner.environment import Hardware
-from spacehand.localhub.runner.health import Pace
-from spacehand.localhub.runner.launch import Launcher, machine
-from spacehand.localhub.runner.plan import BuildPlan
+from spacehand.localhub.runner.life.bedtime import Rest
+from spacehand.localhub.runner.life.health import Pace
+from spacehand.localhub.runner.life.launch import Launcher, machine
+from spacehand.localhub.runner.life.state import RunStates
 from spacehand.localhub.runner.runner import Runner
-from spacehand.localhub.runner.state import RunStates
 from spacehand.localhub.store.place import Place
 from spacehand.stage import Stage
 

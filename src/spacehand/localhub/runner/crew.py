@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from spacehand.localhub.runner.bedtime import Rest
-from spacehand.localhub.runner.health import Pace
+from spacehand.localhub.runner.life.bedtime import Rest
+from spacehand.localhub.runner.life.health import Pace
 
 if TYPE_CHECKING:
-    from spacehand.localhub.runner.launch import Launcher
-    from spacehand.localhub.runner.layer import Layers
-    from spacehand.localhub.runner.state import RunStates
+    from spacehand.localhub.runner.build.layer import Layers
+    from spacehand.localhub.runner.life.launch import Launcher
+    from spacehand.localhub.runner.life.state import RunStates
 
 _DRAIN_SECONDS = 30.0  # that requests under way get when their app is replaced
 _PAUSES = (1.0, 5.0, 15.0)  # before an app that ended while running is started again

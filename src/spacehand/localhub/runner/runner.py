@@ -16,19 +16,19 @@ from spacehand.localhub.egress import Egress
 from spacehand.localhub.errors import HubError
 from spacehand.localhub.faults.kind import FaultKind
 from spacehand.localhub.runner import wire
-from spacehand.localhub.runner.bedtime import Bedtime
-from spacehand.localhub.runner.builder import Builder
+from spacehand.localhub.runner.build.builder import Builder
+from spacehand.localhub.runner.build.layer import Layers
+from spacehand.localhub.runner.build.plan import README
+from spacehand.localhub.runner.build.quarantine import Quarantine
 from spacehand.localhub.runner.card import CannotBuildError, SpaceCard
 from spacehand.localhub.runner.crew import Crew
 from spacehand.localhub.runner.engines.roster import Roster
-from spacehand.localhub.runner.launch import Launcher
-from spacehand.localhub.runner.layer import Layers
-from spacehand.localhub.runner.orphanage import Orphanage
-from spacehand.localhub.runner.plan import README
-from spacehand.localhub.runner.quarantine import Quarantine
-from spacehand.localhub.runner.reconciler import Order, Reconciler
-from spacehand.localhub.runner.state import SCHEMA, RunStates
-from spacehand.localhub.runner.web_proxy import WebProxy
+from spacehand.localhub.runner.engines.web_proxy import WebProxy
+from spacehand.localhub.runner.life.bedtime import Bedtime
+from spacehand.localhub.runner.life.launch import Launcher
+from spacehand.localhub.runner.life.orphanage import Orphanage
+from spacehand.localhub.runner.life.reconciler import Order, Reconciler
+from spacehand.localhub.runner.life.state import SCHEMA, RunStates
 from spacehand.localhub.spaces.store import gc_timeout
 from spacehand.stage import Stage
 

@@ -9,7 +9,7 @@ from spacehand.stage import Stage
 
 if TYPE_CHECKING:
     from spacehand.localhub.runner._protocol import RunSettings
-    from spacehand.localhub.runner.state import RunState
+    from spacehand.localhub.runner.life.state import RunState
 
 
 def runtime(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from spacehand.localhub.runner.address import APP_PORT as APP_PORT
 from spacehand.localhub.runner.address import Address
-from spacehand.localhub.runner.interpreter import Interpreter
+from spacehand.localhub.runner.build.interpreter import Interpreter
 
 if TYPE_CHECKING:
     from spacehand.localhub.runner.images.builder import Image, ImageBuilder

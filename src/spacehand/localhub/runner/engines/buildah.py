@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from spacehand.localhub.runner.address import SocketAddress
+from spacehand.localhub.runner.build.interpreter import Interpreter, current
 from spacehand.localhub.runner.engines import step_inside
 from spacehand.localhub.runner.engines._protocol import (
     Capabilities,
@@ -26,7 +27,6 @@ from spacehand.localhub.runner.engines.sandbox import UID, SandboxEngine
 from spacehand.localhub.runner.engines.supervised import RELAY, SupervisedApp, differences
 from spacehand.localhub.runner.images.buildah import BuildahTool, ImageConfig
 from spacehand.localhub.runner.images.builder import ImageBuilder
-from spacehand.localhub.runner.interpreter import Interpreter, current
 
 _ROOT = "/image"
 _RELAY = "/opt/spacehand/relay.py"

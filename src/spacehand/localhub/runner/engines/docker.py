@@ -17,6 +17,7 @@ import psutil
 from aiodocker.exceptions import DockerError
 
 from spacehand.localhub.runner.address import PortAddress, SocketAddress
+from spacehand.localhub.runner.build.interpreter import Interpreter
 from spacehand.localhub.runner.engines import attendant
 from spacehand.localhub.runner.engines._protocol import (
     Capabilities,
@@ -31,7 +32,6 @@ from spacehand.localhub.runner.engines.doorway import open_doorway
 from spacehand.localhub.runner.engines.supervised import RELAY, SupervisedApp
 from spacehand.localhub.runner.images.builder import ImageBuilder
 from spacehand.localhub.runner.images.buildkit import DockerTool, programs
-from spacehand.localhub.runner.interpreter import Interpreter
 
 _SOCKETS = ("/run/docker.sock", "/var/run/docker.sock", "~/.docker/run/docker.sock")
 _UNIX = "unix://"

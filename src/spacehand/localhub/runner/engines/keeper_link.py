@@ -18,7 +18,7 @@ import psutil
 from spacehand.localhub.runner.engines._protocol import Output
 from spacehand.localhub.runner.outlet import Nowhere
 
-KEEPER = Path(__file__).resolve().parent.parent / "keeper.py"
+KEEPER = Path(__file__).resolve().parent / "keeper.py"
 _LONGEST_MESSAGE = 4 * 1024 * 1024  # bytes
 _HELLO_SECONDS = 10.0
 _END_SECONDS = 5.0

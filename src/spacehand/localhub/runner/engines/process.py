@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spacehand.localhub.runner.address import PortAddress, free_port
+from spacehand.localhub.runner.build.interpreter import Interpreter
 from spacehand.localhub.runner.engines._protocol import (
     Capabilities,
     Fidelity,
@@ -16,7 +17,6 @@ from spacehand.localhub.runner.engines._protocol import (
     RunSpec,
 )
 from spacehand.localhub.runner.engines.supervised import RELAY, SupervisedApp, differences
-from spacehand.localhub.runner.interpreter import Interpreter
 
 _DIFFERENCES = (
     "no sandbox: the app runs as your user, and sees your files and your network",

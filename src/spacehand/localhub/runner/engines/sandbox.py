@@ -13,6 +13,7 @@ from typing import Any
 
 from spacehand.localhub.egress import Egress
 from spacehand.localhub.runner.address import Address, PortAddress, SocketAddress, free_port
+from spacehand.localhub.runner.build.interpreter import Interpreter, current
 from spacehand.localhub.runner.engines._protocol import (
     APP_PORT,
     Capabilities,
@@ -25,7 +26,6 @@ from spacehand.localhub.runner.engines._protocol import (
 )
 from spacehand.localhub.runner.engines.doorway import open_doorway
 from spacehand.localhub.runner.engines.supervised import RELAY, SupervisedApp, differences
-from spacehand.localhub.runner.interpreter import Interpreter, current
 from spacehand.localhub.store.place import WEB_SOCKET
 
 UID = 1000

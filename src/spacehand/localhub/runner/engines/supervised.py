@@ -20,7 +20,7 @@ from spacehand.localhub.runner.engines.family import descendants
 from spacehand.localhub.runner.engines.fence import Bounds, Fence
 from spacehand.localhub.runner.engines.keeper_link import KeeperLink
 
-RELAY = Path(__file__).resolve().parent.parent / "relay.py"
+RELAY = Path(__file__).resolve().parent / "relay.py"
 _LISTENING = "0A"
 
 

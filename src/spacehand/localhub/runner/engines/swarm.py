@@ -15,6 +15,7 @@ import psutil
 from aiodocker.exceptions import DockerError
 
 from spacehand.localhub.runner.address import SocketAddress
+from spacehand.localhub.runner.build.interpreter import Interpreter
 from spacehand.localhub.runner.engines._protocol import (
     Capabilities,
     Fidelity,
@@ -25,7 +26,6 @@ from spacehand.localhub.runner.engines._protocol import (
 )
 from spacehand.localhub.runner.engines.docker import DockerEngine
 from spacehand.localhub.runner.engines.supervised import RELAY, SupervisedApp
-from spacehand.localhub.runner.interpreter import Interpreter
 
 HOST_LABEL = "spacehand.host"  # of a node: where its docker daemon takes images from this Hub
 GPU_LABEL = "gpu"

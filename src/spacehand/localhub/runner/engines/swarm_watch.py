@@ -21,7 +21,7 @@ import aiodocker
 from aiodocker.exceptions import DockerError
 
 from spacehand.localhub.runner.engines.doorway import open_doorway
-from spacehand.localhub.runner.relay import Entrance
+from spacehand.localhub.runner.engines.relay import Entrance
 
 _LOOK_SECONDS = 0.3
 _HOLD_SECONDS = 20.0  # that a request waits for another machine to run the app

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from spacehand.localhub.runner.builder import BUILD_SECONDS, BuildFailedError, Built, queued_line
+from spacehand.localhub.runner.build.builder import BUILD_SECONDS, BuildFailedError, Built, queued_line
+from spacehand.localhub.runner.build.package_index import certificates, pip_configuration
+from spacehand.localhub.runner.build.plan import BuildPlan
 from spacehand.localhub.runner.images.streamlit import CERTIFICATES, CERTIFICATES_AT, PIP_SETTINGS
 from spacehand.localhub.runner.images.transcript import Transcript
-from spacehand.localhub.runner.package_index import certificates, pip_configuration
-from spacehand.localhub.runner.plan import BuildPlan
 
 # Docker knows these arguments without an ARG.
 _PREDEFINED = frozenset(

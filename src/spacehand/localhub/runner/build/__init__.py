@@ -1,0 +1,1 @@
+"""From a commit to an environment an app can run in."""

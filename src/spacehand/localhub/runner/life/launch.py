@@ -1,0 +1,362 @@
+"""From a commit to a started replica: what the reconciler asks for, step by step."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
+
+from spacehand.errors import ConfigError
+from spacehand.localhub.errors import HubError
+from spacehand.localhub.runner.build import preload
+from spacehand.localhub.runner.build.interpreter import Choice, choose, current
+from spacehand.localhub.runner.build.plan import (
+    PACKAGES,
+    PRE_REQUIREMENTS,
+    README,
+    REQUIREMENTS,
+    BuildPlan,
+    plan,
+)
+from spacehand.localhub.runner.card import CannotBuildError, Sdk, SpaceCard
+from spacehand.localhub.runner.engines._protocol import (
+    App,
+    Capabilities,
+    Engine,
+    Fidelity,
+    Folders,
+    HubAccess,
+    ImageEngine,
+    Output,
+    RunSpec,
+)
+from spacehand.localhub.runner.engines.choice import WANTED_FOR_IMAGES, EngineChoice
+from spacehand.localhub.runner.environment import Hardware, Surroundings, environment
+from spacehand.localhub.runner.images.builder import Materials
+from spacehand.localhub.runner.life import volumes
+from spacehand.localhub.runner.life.health import UnhealthyAppError
+from spacehand.localhub.runner.life.record import ReplicaRecord
+from spacehand.localhub.runner.life.rehearsal import before_build, before_start
+from spacehand.localhub.runner.life.replica import Replica, static_replica
+from spacehand.localhub.runner.outlet import Nowhere, Outlet
+from spacehand.localhub.spaces import hardware
+from spacehand.stage import Stage
+
+if TYPE_CHECKING:
+    from spacehand.localhub.hub import LocalHub
+    from spacehand.localhub.repos.snapshot import Snapshot
+    from spacehand.localhub.repos.store import Repo
+    from spacehand.localhub.runner._protocol import RunSettings
+    from spacehand.localhub.runner.build.builder import Built
+    from spacehand.localhub.runner.logs import SpaceLog
+
+_LARGEST_FILE = 1024 * 1024  # bytes of a README, or of a list of requirements
+_LONGEST_SOCKET = 100  # characters; the system's own limit is 107
+_HUB_SECONDS = 5.0  # that the Hub's own socket may take to appear when the Hub starts
+
+
+def machine(flavor: str) -> Hardware:
+    """Return what *flavor* gives to an app; of one that the table does not know, what cpu-basic gives."""
+    known = hardware.find(flavor)
+    if known is None:
+        return Hardware(flavor)
+    accelerator = flavor if known.accelerator else "none"
+    gpus = known.accelerator.quantity if known.accelerator else 0
+    return Hardware(flavor, str(known.cpu), f"{known.ram}Gi", accelerator, gpus, f"{known.disk}G")
+
+
+class Build(Protocol):
+    """The builder, as far as starting an app goes."""
+
+    async def build(self, plan: BuildPlan, log: Callable[[str], None], *, factory: bool = False) -> Built: ...
+
+
+@dataclass
+class Launcher:
+    """Builds and starts apps on this machine for every Space of one Hub."""
+
+    hub: LocalHub
+    builder: Build
+    engines: tuple[Engine, ...]  # the best first
+    hardware: Callable[[str], Hardware] = machine
+    builds: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    containers: tuple[ImageEngine, ...] = ()  # for Spaces with a Dockerfile
+
+    def __post_init__(self) -> None:
+        self._for_files: EngineChoice[Engine] = EngineChoice(self.engines)
+        self._for_images: EngineChoice[ImageEngine] = EngineChoice(self.containers, WANTED_FOR_IMAGES)
+
+    async def sweep(self) -> None:
+        """Remove what containers an earlier Hub left behind."""
+        for engine in self.containers:
+            await engine.sweep()
+
+    async def forget(self, uid: str) -> None:
+        """Remove the images of a deleted Space."""
+        for engine in self.containers:
+            if (await engine.capabilities()).works:
+                await engine.builder.forget(uid)
+
+    async def prepare(
+        self, repo: Repo, sha: str, log: Callable[[str], None], *, factory: bool
+    ) -> tuple[BuildPlan, Built]:
+        """
+        Build commit *sha*.
+
+        Raises:
+            CannotBuildError: the header is wrong, or the app's file is missing.
+            BuildFailedError: the requirements cannot be had.
+        """
+        build = await asyncio.to_thread(self._plan, repo, sha)
+        await before_build(self.hub.faults, str(repo.id))
+        if build.recipe is not None:
+            return build, await self._build_image(repo, build, log, factory=factory)
+        async with self.builds:
+            built = await self.builder.build(build, log, factory=factory)
+        await asyncio.to_thread(preload.require, self.hub.repos, build.card.preload, log)
+        return build, built
+
+    async def start(self, repo: Repo, build: BuildPlan, built: Built, log: SpaceLog) -> Replica:
+        """
+        Start the app of *build*; it is not healthy yet.
+
+        Raises:
+            CannotBuildError: the settings contradict each other.
+            UnhealthyAppError: no engine here has the hardware that is asked for.
+        """
+        if build.card.sdk is not Sdk.STATIC:
+            settings = await asyncio.to_thread(self.hub.spaces.public_settings, repo)
+            await before_start(self.hub.faults, str(repo.id), settings.hardware)
+            await self._require_hardware(build, settings.hardware)
+        both = await asyncio.to_thread(self.hub.spaces.collisions, repo)
+        if both:
+            raise CannotBuildError(
+                Stage.CONFIG_ERROR, f"Collision on variables and secrets names: {', '.join(both)}"
+            )
+        folders = Folders(self.hub.place.space(repo.id) / "replicas" / secrets.token_hex(6))
+        files = asyncio.ensure_future(asyncio.to_thread(self._check_out, repo, build, folders))
+        try:
+            await asyncio.shield(files)
+            return await self._start_in(repo, build, built, folders, log)
+        except BaseException:
+            # A thread cannot be stopped: what it still writes is removed when it is done.
+            files.add_done_callback(lambda _: shutil.rmtree(folders.root, ignore_errors=True))
+            raise
+
+    async def _require_hardware(self, build: BuildPlan, flavor: str) -> None:
+        known = hardware.find(flavor)
+        _, capabilities = await self._engine_for(build)
+        if known is None or known.accelerator is None or capabilities.gpus or self.hub.pretend_hardware:
+            return
+        card = known.accelerator
+        raise UnhealthyAppError(
+            f"Scheduling failure: unable to schedule. `{flavor}` has {card.quantity} x {card.model}, and no "
+            "engine of this Hub gives an app a GPU; `spacehand hub serve --pretend-hardware` runs it on the "
+            "processor"
+        )
+
+    async def _build_image(
+        self, repo: Repo, build: BuildPlan, log: Callable[[str], None], *, factory: bool
+    ) -> Built:
+        engine = (await self._for_images.best()).engine
+        settings = await asyncio.to_thread(self.hub.spaces.settings, repo)
+        materials = Materials(
+            repo.uid,
+            repo.id.subdomain,
+            lambda folder: self._materialize(repo, build.sha, folder),
+            settings.variables,
+            settings.secrets,
+        )
+        async with self.builds:
+            return await engine.builder.build(build, materials, log, factory=factory)
+
+    async def _start_in(
+        self, repo: Repo, build: BuildPlan, built: Built, folders: Folders, log: SpaceLog
+    ) -> Replica:
+        log.begin()
+        log.write(f"===== Application Startup at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} =====")
+        if build.card.sdk is Sdk.STATIC:
+            variables = await asyncio.to_thread(self.hub.spaces.variable_values, repo)
+            return static_replica(build.sha, folders.root, build.card.app_file, variables)
+        return await self._start_app(repo, build, built, folders, log)
+
+    async def _start_app(
+        self, repo: Repo, build: BuildPlan, built: Built, folders: Folders, log: SpaceLog
+    ) -> Replica:
+        engine, capabilities = await self._engine_for(build)
+        # First: a change from now on makes the app an old one.
+        mark = await asyncio.to_thread(self.mark, repo)
+        settings = await asyncio.to_thread(self.hub.spaces.settings, repo)
+        for line in (f"fidelity: {engine.fidelity}", *self.differences(build, built, settings)):
+            log.write(f"[spacehand] {line}")
+        given = self.hardware(settings.hardware)
+        venv = built.layer.venv if built.layer else None
+        wanted = settings.volumes if capabilities.mounts else ()
+        mounts = await asyncio.to_thread(volumes.prepare, self.hub, repo, wanted, folders.volumes)
+        layout = engine.layout(folders, venv, build.interpreter)
+        around = Surroundings(
+            space=repo.id,
+            title=build.card.title,
+            host=urlsplit(self.hub.gateway.browser_url(repo)).netloc,
+            hardware=given,
+            endpoint=self.hub.endpoint,
+            creator=repo.id.owner,
+            variables=settings.variables,
+            secrets=settings.secrets,
+        )
+        spec = RunSpec(
+            space=str(repo.id),
+            command=(build.card.app_file,),
+            folders=folders,
+            layout=layout,
+            interpreter=build.interpreter,
+            venv=venv,
+            memory_bytes=given.memory_bytes,
+            socket=self._socket(folders.root.name),
+            control=self.hub.place.sockets / f"{folders.root.name}.keep",
+            hub=await self._hub_access() if engine.fidelity is not Fidelity.PROCESS else None,
+            environment=environment(around, None if built.image else layout),
+            image=built.image,
+            cores=float(given.cores),
+            gpus=given.gpus if capabilities.gpus else 0,
+            disk_bytes=given.disk_bytes,
+            mounts=mounts,
+        )
+        app = await engine.start(spec, Outlet(log, folders.root.name))
+        replica = Replica(
+            build.sha,
+            folders,
+            app.address,
+            app,
+            spec,
+            engine.fidelity,
+            lambda: _last_words(log),
+            headers=build.card.headers,
+            settings=mark,
+        )
+        replica.guard()
+        return replica
+
+    async def adopt(self, record: ReplicaRecord, log: SpaceLog) -> Replica | None:
+        """Return the app that an earlier Hub started and left, or None when it is no more."""
+        folders = record.spec.folders
+        app = await self.find(record, Outlet(log, folders.root.name))
+        if app is None:
+            return None
+        replica = Replica(
+            record.sha,
+            folders,
+            app.address,
+            app,
+            record.spec,
+            Fidelity(record.engine),
+            lambda: _last_words(log),
+            headers=record.headers,
+            settings=record.settings,
+        )
+        replica.guard()
+        return replica
+
+    async def find(self, record: ReplicaRecord, output: Output | None = None) -> App | None:
+        """Return the app of *record* if it is still there; what it prints goes to *output*."""
+        for engine in (*self.engines, *self.containers):
+            if engine.fidelity.value == record.engine:
+                app = await engine.adopt(record.app, record.spec, output or Nowhere())
+                if app is not None:
+                    return app
+        return None
+
+    def mark(self, repo: Repo) -> str:
+        """Return a mark that changes with every setting of *repo*; it tells nothing of their values."""
+        spaces = self.hub.spaces
+        rows = [tuple(row) for row in (*spaces.variables(repo), *spaces.secrets(repo))]
+        settings = spaces.public_settings(repo)
+        told = f"{self.hub.endpoint} {rows} {settings.hardware} {list(settings.volumes)}"
+        return hashlib.sha256(told.encode()).hexdigest()
+
+    def differences(self, build: BuildPlan, built: Built, settings: RunSettings) -> tuple[str, ...]:
+        """Return how a run on this machine differs from one on huggingface.co, as far as it is known."""
+        found = list(built.differences)
+        if build.card.sdk is not Sdk.STATIC:
+            choice = self._for_files if build.recipe is None else self._for_images
+            found += choice.differences
+            if self.hardware(settings.hardware).accelerator != "none" and not choice.gives_gpus:
+                found.append(f"`{settings.hardware}` is pretended: the app runs on this machine's processor")
+            found += volumes.differences(settings.volumes, are_mounted=choice.mounts_volumes)
+        return tuple(found)
+
+    def _plan(self, repo: Repo, sha: str) -> BuildPlan:
+        try:
+            snapshot = self.hub.repos.snapshot(repo, sha)
+        except HubError as error:
+            raise CannotBuildError(Stage.NO_APP_FILE, error.message) from error
+        card = SpaceCard.parse(_file(snapshot, README))
+        files = {name: _file(snapshot, name) for name in (REQUIREMENTS, PRE_REQUIREMENTS, PACKAGES)}
+        found = {name: content for name, content in files.items() if content is not None}
+        entry = snapshot.entry(card.app_file)
+        if entry is not None and not entry.is_dir:
+            # Of an app, that it is there is all that a plan asks.
+            found[card.app_file] = (_file(snapshot, card.app_file) or b"") if card.sdk is Sdk.DOCKER else b""
+        own = card.sdk is Sdk.STATIC or card.sdk.needs_image
+        choice = Choice(current()) if own else choose(card.python_version, any_python=self.hub.any_python)
+        return plan(sha, card, found, choice)
+
+    def _check_out(self, repo: Repo, build: BuildPlan, folders: Folders) -> None:
+        folders.root.mkdir(parents=True)
+        if build.recipe is not None:
+            return  # an image has its files inside
+        self._materialize(repo, build.sha, folders.app)
+        for folder in (folders.home, folders.temporary):
+            folder.mkdir()
+        preload.fill(self.hub.repos, build.card.preload, folders.home)
+
+    def _materialize(self, repo: Repo, sha: str, folder: Path) -> None:
+        try:
+            self.hub.repos.snapshot(repo, sha).materialize(folder)
+        except (ConfigError, HubError) as error:
+            raise CannotBuildError(Stage.CONFIG_ERROR, error.message) from error
+
+    async def _engine_for(self, build: BuildPlan) -> tuple[Engine, Capabilities]:
+        if build.recipe is not None:
+            image_trial = await self._for_images.best()
+            return image_trial.engine, image_trial.capabilities
+        trial = await self._for_files.best()
+        return trial.engine, trial.capabilities
+
+    async def _hub_access(self) -> HubAccess | None:
+        path = self.hub.place.socket
+        deadline = time.monotonic() + _HUB_SECONDS
+        while not path.exists():  # a Space may come back while the Hub itself is still starting
+            if time.monotonic() > deadline:
+                return None
+            await asyncio.sleep(0.05)
+        return HubAccess(self.hub.endpoint, urlsplit(self.hub.endpoint).port or 80, path)
+
+    def _socket(self, token: str) -> Path:
+        path = self.hub.place.sockets / f"{token}.sock"
+        if len(str(path)) <= _LONGEST_SOCKET:
+            return path
+        return Path(tempfile.mkdtemp(prefix="spacehand-")) / "app.sock"
+
+
+def _file(snapshot: Snapshot, path: str) -> bytes | None:
+    entry = snapshot.entry(path)
+    if entry is None or entry.is_dir:
+        return None
+    if entry.size > _LARGEST_FILE:
+        raise CannotBuildError(Stage.CONFIG_ERROR, f"`{path}` is larger than 1 MiB")
+    return snapshot.read(path)
+
+
+def _last_words(log: SpaceLog) -> str:
+    lines = [entry.data for entry in log.lines() if not entry.data.startswith(("=====", "[spacehand]"))]
+    return "".join(lines[-20:]).strip()[-2_000:]

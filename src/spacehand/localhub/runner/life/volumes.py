@@ -1,0 +1,106 @@
+"""What is mounted into an app: repositories of this Hub as they are at a commit, and buckets to write to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from spacehand.errors import ConfigError, UsageError
+from spacehand.ids import RepoId, RepoKind, Visibility
+from spacehand.localhub.errors import HubError
+from spacehand.localhub.repos.store import Moved
+from spacehand.localhub.runner.engines._protocol import Mount
+from spacehand.localhub.runner.life.health import UnhealthyAppError
+
+if TYPE_CHECKING:
+    from spacehand.localhub.hub import LocalHub
+    from spacehand.localhub.repos.store import Repo
+
+BUCKET = "bucket"
+# The sandbox's own: what is mounted over these would run before the app's rights are dropped.
+_SYSTEM = frozenset(["boot", "dev", "etc", "opt", "proc", "run", "sys", "usr"])  # and `lib64`, `sbin`, …
+
+
+def prepare(
+    hub: LocalHub, space: Repo, volumes: Iterable[Mapping[str, Any]], folder: Path
+) -> tuple[Mount, ...]:
+    """
+    Return the mounts of *volumes*; files of repositories are written to *folder*.
+
+    Only what the Space's owner may read is mounted.
+
+    Raises:
+        UnhealthyAppError: a repository or a folder in it is not there, or the path is the system's.
+    """
+    return tuple(_mount(hub, space, volume, folder / str(number)) for number, volume in enumerate(volumes))
+
+
+def differences(volumes: Iterable[Mapping[str, Any]], *, are_mounted: bool) -> list[str]:
+    """Return how *volumes* here are not as on huggingface.co."""
+    if not are_mounted:
+        return [f"the volume at `{volume['mountPath']}` is not mounted" for volume in volumes]
+    return [
+        f"the bucket `{volume['source']}` is a folder of this Hub, and not on huggingface.co"
+        for volume in volumes
+        if volume["type"] == BUCKET
+    ]
+
+
+def _is_the_systems(target: PurePosixPath) -> bool:
+    if target in (PurePosixPath("/app"), PurePosixPath("/home/user")):
+        return True
+    top = target.parts[1]
+    return top in _SYSTEM or top.startswith("lib") or top.endswith("bin")
+
+
+def _mount(hub: LocalHub, space: Repo, volume: Mapping[str, Any], folder: Path) -> Mount:
+    target = PurePosixPath(volume["mountPath"])
+    if _is_the_systems(target):
+        raise UnhealthyAppError(f"Volume mount failed: `{target}` is the system's own; take `/data`, say")
+    try:
+        source = RepoId.parse(volume["source"])
+        root = (
+            _bucket(hub, space, source)
+            if volume["type"] == BUCKET
+            else _repository(hub, space, source, volume, folder)
+        )
+    except UsageError as error:
+        raise UnhealthyAppError(f"Volume mount failed: {error.message}") from error
+    return Mount(_inside(root, volume), str(target), read_only=bool(volume.get("readOnly", True)))
+
+
+def _inside(root: Path, volume: Mapping[str, Any]) -> Path:
+    path = PurePosixPath("/", volume.get("path") or "").relative_to("/")
+    if not path.parts:
+        return root
+    if volume["type"] == BUCKET:
+        # An app may put a link to anywhere in its place, just when it was looked at.
+        raise UnhealthyAppError("Volume mount failed: this Hub mounts whole buckets, and no folder of one")
+    if ".." in path.parts or not (root / path).is_dir():
+        raise UnhealthyAppError(f"Volume mount failed: {volume['source']} has no folder `{path}`")
+    return root / path
+
+
+def _bucket(hub: LocalHub, space: Repo, source: RepoId) -> Path:
+    if source.owner != space.id.owner:
+        raise UnhealthyAppError(f"Volume mount failed: there is no bucket `{source}` on this Hub")
+    folder = hub.place.buckets / source.owner / source.name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _repository(hub: LocalHub, space: Repo, source: RepoId, volume: Mapping[str, Any], folder: Path) -> Path:
+    revision = str(volume.get("revision") or "main")
+    try:
+        repo = hub.repos.get(RepoKind(volume["type"]), source)
+        if repo.visibility is not Visibility.PUBLIC and repo.id.owner != space.id.owner:
+            raise HubError(404, "")
+        hub.repos.snapshot(repo, revision).materialize(folder)
+    except (HubError, Moved) as error:
+        raise UnhealthyAppError(
+            f"Volume mount failed: there is no {volume['type']} `{source}` at `{revision}` on this Hub"
+        ) from error
+    except ConfigError as error:
+        raise UnhealthyAppError(f"Volume mount failed: {source}: {error.message}") from error
+    return folder

@@ -1,0 +1,152 @@
+"""What a sandboxed app reaches, for each way that a Hub can be told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from dataclasses import replace
+
+import pytest
+from tests import needs
+from tests.localhub.runner.conftest import Stand, ask, server
+
+from spacehand.localhub.egress import Egress
+from spacehand.localhub.runner.engines._protocol import HubAccess
+from spacehand.localhub.runner.engines.sandbox import SandboxEngine
+from spacehand.localhub.runner.engines.web_proxy import WebProxy, is_public
+from spacehand.localhub.store.place import Place
+
+APP = server(
+    "self.say(json.dumps([direct(int(os.environ['HUB'])), direct(int(os.environ['WEB'])), fetched()]))",
+    before="""
+import json, socket, urllib.request
+def direct(port):
+    try:
+        with socket.create_connection(("127.0.0.1", port), 3) as it:
+            it.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+            return it.makefile().read().rpartition("\\n")[2]
+    except OSError:
+        return "refused"
+def fetched():
+    proxy = os.environ.get("http_proxy")
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": proxy} if proxy else {}))
+    try:
+        return opener.open("http://127.0.0.1:" + os.environ["WEB"] + "/page?a=b", timeout=5).read().decode()
+    except OSError as error:
+        return "refused"
+""",
+)
+
+
+async def _serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: str) -> None:
+    line = await _reader.readline()
+    text = f"{body} {line.split()[1].decode()}" if body == "web" else body
+    writer.write(f"HTTP/1.0 200 OK\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode())
+    await writer.drain()
+    writer.close()
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize(
+    ("egress", "reached"),
+    [
+        (Egress.NONE, ["refused", "refused", "refused"]),
+        (Egress.HUB_ONLY, ["hub", "refused", "refused"]),
+        (Egress.WEB, ["hub", "refused", "web /page?a=b"]),
+        (Egress.HOST, ["hub", "web /", "web /page?a=b"]),
+    ],
+)
+def test_an_app_reaches_what_its_hub_lets_it(egress: Egress, reached: list[str], place: Place):
+    """
+    The Hub, a server elsewhere directly, and the same by the proxy: each as the mode says, nothing more.
+    """
+    needs.bwrap()
+    stand = Stand(SandboxEngine(egress=egress), place.root)
+
+    async def story() -> list[str]:
+        capabilities = await stand.engine.capabilities()
+        assert capabilities.works
+        assert egress.difference in capabilities.differences
+        inner = await asyncio.start_unix_server(lambda r, w: _serve(r, w, "hub"), place.socket)
+        place.socket.chmod(0o666)
+        outer = await asyncio.start_server(lambda r, w: _serve(r, w, "hub"), "127.0.0.1", 0)
+        web = await asyncio.start_server(lambda r, w: _serve(r, w, "web"), "127.0.0.1", 0)
+        hub_port, web_port = (one.sockets[0].getsockname()[1] for one in (outer, web))
+        stand.hub = HubAccess(f"http://127.0.0.1:{hub_port}", hub_port, place.socket)
+        # "Elsewhere" can only be this machine here.
+        proxy = WebProxy(place.web_socket, frozenset({web_port}), lambda _address: True)
+        if egress is Egress.WEB:
+            await proxy.start()
+        spec = stand.spec(APP, {"HUB": str(hub_port), "WEB": str(web_port)})
+        spec = replace(spec, environment={**spec.environment, "http_proxy": spec.layout.proxy})
+        app = await stand.engine.start(spec, stand.lines)
+        found: list[str] = json.loads(await ask(app))
+        await app.stop()
+        await proxy.stop()
+        for one in (inner, outer, web):
+            one.close()
+        return found
+
+    assert asyncio.run(story()) == reached
+
+
+def answer(place: Place, request: str, proxy: WebProxy | None = None) -> str:
+    """Return the first line of what the proxy says to *request*."""
+
+    async def asked() -> str:
+        it = proxy or WebProxy(place.web_socket)
+        await it.start()
+        reader, writer = await asyncio.open_unix_connection(place.web_socket)
+        writer.write(request.encode())
+        line = (await reader.readline()).decode().strip()
+        writer.close()
+        await it.stop()
+        return line
+
+    return asyncio.run(asked())
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [
+        ("CONNECT 127.0.0.1:443", "403 Forbidden"),
+        ("CONNECT localhost:80", "403 Forbidden"),
+        ("CONNECT 169.254.169.254:80", "403 Forbidden"),
+        ("CONNECT 192.168.1.1:8080", "403 Forbidden"),
+        ("CONNECT [::1]:443", "403 Forbidden"),
+        ("GET http://10.0.0.1/", "403 Forbidden"),
+        ("CONNECT 8.8.8.8:22", "403 Forbidden"),
+        ("CONNECT 8.8.8.8:25", "403 Forbidden"),
+        ("GET /", "400 Bad Request"),
+        ("GET ftp://example.org/", "400 Bad Request"),
+        ("CONNECT nonsense:port", "400 Bad Request"),
+    ],
+)
+def test_the_way_to_the_web_leads_nowhere_else(request_line: str, status: str, place: Place):
+    """
+    Addresses of this machine and its network, other ports, and what is no request to a proxy are refused.
+    """
+    assert answer(place, f"{request_line} HTTP/1.1\r\nHost: x\r\n\r\n") == f"HTTP/1.1 {status}"
+
+
+def test_a_tunnel_is_led_through(place: Place):
+    """
+    After CONNECT every byte passes both ways.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        proxy = WebProxy(place.web_socket, frozenset({port}), lambda _address: True)
+        assert answer(place, f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\n\r\n", proxy) == (
+            "HTTP/1.1 200 Connection established"
+        )
+
+
+@pytest.mark.parametrize(
+    ("address", "public"), [("1.1.1.1", True), ("::1", False), ("fe80::1%eth0", False), ("100.64.0.1", False)]
+)
+def test_what_is_near_is_not_the_web(address: str, public: bool):
+    """
+    Loopback, link-local, private and shared addresses belong to the machine's own surroundings.
+    """
+    assert is_public(address) is public
