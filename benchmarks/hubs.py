@@ -51,11 +51,11 @@ class BenchHub:
 
 
 @contextmanager
-def local_hub() -> Iterator[BenchHub]:
-    """Run a local Hub on a free port with an empty data folder, and end it afterwards."""
+def local_hub(data: Path | None = None) -> Iterator[BenchHub]:
+    """Run a local Hub on a free port, with the folder *data* or an empty one, and end it afterwards."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     with tempfile.TemporaryDirectory(prefix="spacehand-bench-") as folder:
-        data = Path(folder) / "data"
+        data = data or Path(folder) / "data"
         command = [sys.executable, "-m", "spacehand.localhub.server", "--data", str(data), "--port", "0"]
         with subprocess.Popen([*command, "--owner", "bench"], stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None

@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 from huggingface_hub import HfApi
 from huggingface_hub.utils import get_session
+from playwright.sync_api import sync_playwright
+from tests import needs
 from tests.conftest import HubProcess
+from tests.dockerd import Dockerd
 
 from spacehand.space.starter import begin
 
@@ -26,6 +29,14 @@ SPACEHAND = Path(sys.executable).with_name("spacehand")
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
     hub = HubProcess(tmp_path_factory.mktemp("hub") / "data", arguments=("--any-python",)).start()
+    yield hub
+    hub.stop()
+
+
+@pytest.fixture(scope="module")
+def docker_hub(dockerd: Dockerd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
+    data = tmp_path_factory.mktemp("docker-hub") / "data"
+    hub = HubProcess(data, environment={"DOCKER_HOST": dockerd.host}).start()
     yield hub
     hub.stop()
 
@@ -94,3 +105,73 @@ def test_static_shows_its_variable(hub: HubProcess, tmp_path: Path) -> None:
     page = get_session().get(app + "/").text
     assert "A page of its own" in page
     assert "daylight" in page
+
+
+@pytest.mark.docker
+def test_docker_fastapi_summarises(docker_hub: HubProcess, dockerd: Dockerd, tmp_path: Path) -> None:
+    """
+    The variable rounds, the secret opens long lists, and is in no page, log or layer.
+    """
+    app = deployed(docker_hub, "docker-fastapi", tmp_path / "app")
+    ask = get_session()
+    summary = ask.post(f"{app}/api/summaries", json={"numbers": [1, 2, 4]}).json()
+    assert summary == {"count": 3, "mean": 2.333, "median": 2.0, "spread": 1.247}
+    many = {"numbers": [1.0] * 101}
+    assert ask.post(f"{app}/api/summaries", json=many).status_code == 403
+    assert ask.post(f"{app}/api/summaries", json=many, headers={"X-API-Key": CANARY}).status_code == 200
+    machine = ask.get(f"{app}/api/machine").json()
+    given = {"space": "ada/docker-fastapi", "cpu_cores": "2", "memory": "16Gi"}
+    assert machine == given | {"decimals": 3, "key_is_set": True}
+    shown = (
+        ask.get(app).text + ask.get(f"{app}/openapi.json").text + logs(docker_hub.api, "ada/docker-fastapi")
+    )
+    layers = dockerd.run("images", "--quiet").stdout.split()
+    shown += "".join(dockerd.run("history", "--no-trunc", layer).stdout for layer in set(layers))
+    assert CANARY not in shown
+
+
+@pytest.mark.docker
+def test_docker_gpu_says_that_there_is_none(docker_hub: HubProcess, tmp_path: Path) -> None:
+    """
+    Built and started without a GPU, it says so in its log and on its page; the report needs the secret.
+    """
+    app = deployed(docker_hub, "docker-gpu", tmp_path / "app")
+    ask = get_session()
+    found = ask.get(f"{app}/api/gpu").json()
+    assert found["gpus"] == []
+    assert found["found"].startswith("No GPU: there is no NVIDIA driver")
+    page, said = ask.get(app).text, logs(docker_hub.api, "ada/docker-gpu")
+    assert f"GPU: {found['found']}" in said
+    assert all(word in page for word in ("ada/docker-gpu", "16Gi", "<dt>Secret REPORT_KEY</dt><dd>set</dd>"))
+    assert ask.get(f"{app}/api/report").status_code == 403
+    report = ask.get(f"{app}/api/report", headers={"Authorization": f"Bearer {CANARY}"})
+    assert report.json() == {"found": found["found"], "devices": []}
+    assert CANARY not in page + said + report.text
+
+
+@pytest.mark.docker
+@pytest.mark.browser
+def test_streamlit_keeps_its_state_from_page_to_page(docker_hub: HubProcess, tmp_path: Path) -> None:
+    """
+    A note and the choice of stations stay while the visitor goes through the pages, over one WebSocket.
+    """
+    app = deployed(docker_hub, "streamlit", tmp_path / "app")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=needs.chromium(), args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto(app, wait_until="commit")
+        page.get_by_text("Signature of the file").wait_for()
+        page.get_by_role("button", name="Remove Harbour").click()
+        page.get_by_role("link", name="Notes").click()
+        page.get_by_label("A note about what you see").fill("Quiet on Sundays")
+        page.get_by_role("button", name="Keep it").click()
+        page.get_by_text("Quiet on Sundays").wait_for()
+        page.get_by_role("link", name="This Space").click()
+        page.get_by_role("cell", name="ada/streamlit").wait_for()
+        shown = page.content()
+        page.get_by_role("link", name="Notes").click()
+        page.get_by_text("Quiet on Sundays").wait_for()
+        assert page.get_by_role("button", name="Remove Harbour").count() == 0
+        assert page.get_by_role("button", name="Remove Bridge").count() == 1
+        browser.close()
+    assert CANARY not in shown + logs(docker_hub.api, "ada/streamlit")
