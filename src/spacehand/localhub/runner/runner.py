@@ -119,6 +119,8 @@ class Runner:
     async def wake(self, repo: Repo) -> None:
         """Start a sleeping app, and return when it answers or has failed; does nothing to others."""
         space = self._space(repo)
+        if self._loop is None:
+            return  # the Hub stops: what would start now would outlive it
         if space.state.stage is Stage.SLEEPING and not await space.rouse():
             await self.restart(repo)
         await space.settled()

@@ -473,6 +473,32 @@ def test_a_visitor_who_gives_up_does_not_stop_the_waking(tmp_path: Path) -> None
     run(story())
 
 
+def test_who_waits_for_a_waking_is_told_when_the_hub_stops(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    A visitor of a Space that is waking gets 503 when the Hub stops, and nothing is logged as a failure.
+    """
+
+    async def story() -> None:
+        async with open_door(tmp_path) as door:
+            repo = door.space()
+            begun = asyncio.Event()
+
+            async def wake(_repo: Any) -> None:
+                begun.set()
+                await asyncio.Event().wait()
+
+            door.runner.stage, door.runner.on_wake = Stage.SLEEPING, wake
+            visit = asyncio.create_task(door.get(repo))
+            await begun.wait()
+            await door.gateway.stop()
+            assert (await visit)[0] == 503
+        assert [said.getMessage() for said in caplog.records if said.exc_info] == []
+
+    run(story())
+
+
 def test_a_paused_space_is_not_woken(tmp_path: Path) -> None:
     """
     Only its owner starts a paused Space again.

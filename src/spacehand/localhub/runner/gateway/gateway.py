@@ -97,10 +97,11 @@ class Gateway:
 
     async def stop(self) -> None:
         """Listen no more, and close every connection to an app."""
-        await self._listeners.stop()
         for door in self._doors.values():
             if door.waking is not None:
-                door.waking.cancel()
+                door.waking.cancel()  # first: who waits is told so, and not cut off in mid-wait
+        await self._listeners.stop()
+        for door in self._doors.values():
             if door.replica is not None:
                 await door.replica.app.close()
         for replica in self._retired:
