@@ -17,10 +17,15 @@ from spacehand.localhub.errors import HubError
 from spacehand.localhub.hub import LocalHub
 from spacehand.localhub.repos.store import Repo
 from spacehand.localhub.runner.build.builder import BuildFailedError, Built, queued_line
+from spacehand.localhub.runner.build.layer import Layers
+from spacehand.localhub.runner.build.package_index import uv_environment
 from spacehand.localhub.runner.build.plan import BuildPlan
+from spacehand.localhub.runner.build.quarantine import Quarantine
+from spacehand.localhub.runner.build.site import SiteBuilder
 from spacehand.localhub.runner.crew import Crew
 from spacehand.localhub.runner.engines._protocol import Engine
 from spacehand.localhub.runner.engines.process import ProcessEngine
+from spacehand.localhub.runner.engines.sandbox import SandboxEngine
 from spacehand.localhub.runner.environment import Hardware
 from spacehand.localhub.runner.life.bedtime import Rest
 from spacehand.localhub.runner.life.health import Pace
@@ -61,6 +66,7 @@ class Workshop:
     hub: LocalHub
     builder: BareBuilder
     web: aiohttp.ClientSession
+    sites: SiteBuilder
 
     @property
     def runner(self) -> Runner:
@@ -147,7 +153,10 @@ async def workshop(
     others = psutil.Process().children(recursive=True)  # a Hub that all tests of this session share
     with closing(LocalHub.open(place, owner="ada", endpoint="http://127.0.0.1:7870")) as hub:
         builder = builder or BareBuilder()
-        launcher = Launcher(hub, builder, (engine or ProcessEngine(),), hardware)
+        uv = uv_environment()
+        quarantine = Quarantine(SandboxEngine(), "/usr/bin/true", uv, (place.root,))
+        sites = SiteBuilder(Layers(place.layers), quarantine)
+        launcher = Launcher(hub, builder, (engine or ProcessEngine(),), hardware, sites=sites)
         crew = Crew(
             launcher, RunStates(hub.database), pace=pace, pauses=pauses, drain_seconds=5, rest=rest or Rest()
         )
@@ -156,7 +165,7 @@ async def workshop(
         await hub.start()
         async with aiohttp.ClientSession() as web:
             try:
-                yield Workshop(hub, builder, web)
+                yield Workshop(hub, builder, web, sites)
             finally:
                 await hub.stop()
                 # The rule that every story keeps: what ran here does not outlive the Hub.

@@ -87,6 +87,7 @@ class SpaceCard:
     sdk_version: str | None
     python_version: str | None
     app_file: str
+    app_build_command: str = ""  # makes the app's file and what lies beside it, of a static Space
     app_port: int = APP_PORT
     title: str = ""
     base_path: str = "/"
@@ -110,6 +111,7 @@ class SpaceCard:
             sdk_version=_version(header),
             python_version=_python(header),
             app_file=_app_file(header, sdk),
+            app_build_command=_build_command(header, sdk),
             app_port=_app_port(header, sdk),
             title=str(header.get("title") or ""),
             base_path=_base_path(header),
@@ -144,12 +146,6 @@ def _sdk(header: Mapping[str, Any]) -> Sdk:
             Stage.CONFIG_ERROR,
             f"`sdk: {header['sdk']}` in README is none that a Space can have: gradio, docker, static",
         ) from None
-    if sdk is Sdk.STATIC and header.get("app_build_command"):
-        raise CannotBuildError(
-            Stage.CONFIG_ERROR,
-            "`app_build_command` in README needs a build job, which this local Hub does not have yet; "
-            "push the built files instead",
-        )
     return sdk
 
 
@@ -181,6 +177,15 @@ def _app_file(header: Mapping[str, Any], sdk: Sdk) -> str:
     if path.is_absolute() or ".." in path.parts:
         raise CannotBuildError(Stage.CONFIG_ERROR, f"`app_file: {value}` in README leaves the repository")
     return str(path)
+
+
+def _build_command(header: Mapping[str, Any], sdk: Sdk) -> str:
+    value = header.get("app_build_command")
+    if sdk is not Sdk.STATIC or not value:
+        return ""
+    if not isinstance(value, str) or not value.isprintable():
+        raise CannotBuildError(Stage.CONFIG_ERROR, "`app_build_command` in README is no command of one line")
+    return value.strip()
 
 
 def _app_port(header: Mapping[str, Any], sdk: Sdk) -> int:
@@ -231,6 +236,11 @@ def _preload(header: Mapping[str, Any]) -> tuple[Preload, ...]:
 
 def _differences(header: Mapping[str, Any], sdk: Sdk) -> tuple[str, ...]:
     found = []
+    if _build_command(header, sdk):
+        found.append(
+            "`app_build_command` ran on this machine; huggingface.co runs it as a job, and keeps what it "
+            "makes in `refs/convert/build`"
+        )
     if header.get("preload_from_hub") and sdk.needs_image:
         found.append("`preload_from_hub` is not done: the app loads these files when it asks for them")
     if header.get("hf_oauth"):

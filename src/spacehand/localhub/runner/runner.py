@@ -20,6 +20,7 @@ from spacehand.localhub.runner.build.builder import Builder
 from spacehand.localhub.runner.build.layer import Layers
 from spacehand.localhub.runner.build.plan import README
 from spacehand.localhub.runner.build.quarantine import Quarantine
+from spacehand.localhub.runner.build.site import SiteBuilder
 from spacehand.localhub.runner.card import CannotBuildError, SpaceCard
 from spacehand.localhub.runner.crew import Crew
 from spacehand.localhub.runner.engines.roster import Roster
@@ -249,7 +250,8 @@ class Runner:
         builder = Builder(self._layers, place.layers / "solves", unsafe=self._hub.unsafe_builds)
         closed = (place.root, Path.home())
         builder.quarantine = Quarantine(roster.sandbox, builder.uv, builder.environment, closed)
-        launcher = Launcher(self._hub, builder, roster.files, containers=roster.images)
+        sites = SiteBuilder(self._layers, builder.quarantine, unsafe=self._hub.unsafe_builds)
+        launcher = Launcher(self._hub, builder, roster.files, containers=roster.images, sites=sites)
         return Crew(launcher, RunStates(self._hub.database), self._layers)
 
     def _sweep(self, adopted: set[str]) -> None:

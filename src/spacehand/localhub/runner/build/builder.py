@@ -44,11 +44,12 @@ class BuildFailedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a build leaves behind: a layer, an image, or of a static Space nothing."""
+    """What a build leaves behind: a layer, an image, or of a static Space its pages if they were made."""
 
     layer: Layer | None
     differences: tuple[str, ...]
     image: Image | None = None
+    site: Path | None = None  # the folder that `app_build_command` filled
 
 
 @dataclass

@@ -27,6 +27,8 @@ _KEPT = (
     "http_proxy",
     "https_proxy",
     "no_proxy",
+    "NPM_CONFIG_REGISTRY",
+    "npm_config_registry",
 )
 _INDEXES = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
 _LINKS = "UV_FIND_LINKS"
@@ -46,6 +48,8 @@ _OPEN = frozenset(
         "http_proxy",
         "https_proxy",
         "no_proxy",
+        "NPM_CONFIG_REGISTRY",
+        "npm_config_registry",
         "UV_EXCLUDE_NEWER",
         "UV_HTTP_TIMEOUT",
         "UV_INDEX_STRATEGY",

@@ -104,7 +104,7 @@ def plan(sha: str, card: SpaceCard, files: Mapping[str, bytes], choice: Choice) 
     Raises:
         CannotBuildError: the app's file is not there.
     """
-    if card.app_file not in files:
+    if card.app_file not in files and not card.app_build_command:
         raise CannotBuildError(Stage.NO_APP_FILE, f"No application file: `{card.app_file}` is not there")
     differences = [*choice.differences, *card.differences]
     if card.sdk is Sdk.STATIC:

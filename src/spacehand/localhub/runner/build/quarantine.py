@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,9 +49,10 @@ class Quarantine:
         files: Mapping[str, str],
         *,
         venv: Path | None = None,
+        check_out: Callable[[Path], None] | None = None,
     ) -> AsyncIterator[Workroom]:
         """
-        Yield a room in the empty folder *scratch*, with *files* in it.
+        Yield a room in the empty folder *scratch*, with *files* in it, and what *check_out* writes there.
 
         Nobody may write there later: what lies there then may be a stranger's link to elsewhere. *venv*
         becomes the only other thing that may be changed there. Its files must be its own: a hard link to the
@@ -61,6 +62,8 @@ class Quarantine:
         work, cache = scratch / "work", scratch / "cache"
         for folder in (work, cache):
             folder.mkdir()
+        if check_out is not None:
+            await asyncio.to_thread(check_out, work)
         for name, text in files.items():
             (work / name).write_text(text)
         await asyncio.to_thread(self.engine.furnish, folders)

@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from spacehand.errors import ConfigError
 from spacehand.localhub.errors import HubError
 from spacehand.localhub.runner.build import preload
+from spacehand.localhub.runner.build.builder import BuildFailedError, Built
 from spacehand.localhub.runner.build.interpreter import Choice, choose, current
 from spacehand.localhub.runner.build.plan import (
     PACKAGES,
@@ -27,6 +28,7 @@ from spacehand.localhub.runner.build.plan import (
     BuildPlan,
     plan,
 )
+from spacehand.localhub.runner.build.site import SiteBuilder, SiteOrder
 from spacehand.localhub.runner.card import CannotBuildError, Sdk, SpaceCard
 from spacehand.localhub.runner.engines._protocol import (
     App,
@@ -56,7 +58,6 @@ if TYPE_CHECKING:
     from spacehand.localhub.repos.snapshot import Snapshot
     from spacehand.localhub.repos.store import Repo
     from spacehand.localhub.runner._protocol import RunSettings
-    from spacehand.localhub.runner.build.builder import Built
     from spacehand.localhub.runner.logs import SpaceLog
 
 _LARGEST_FILE = 1024 * 1024  # bytes of a README, or of a list of requirements
@@ -90,6 +91,7 @@ class Launcher:
     hardware: Callable[[str], Hardware] = machine
     builds: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     containers: tuple[ImageEngine, ...] = ()  # for Spaces with a Dockerfile
+    sites: SiteBuilder | None = None  # for static Spaces that are built
 
     def __post_init__(self) -> None:
         self._for_files: EngineChoice[Engine] = EngineChoice(self.engines)
@@ -120,6 +122,8 @@ class Launcher:
         await before_build(self.hub.faults, str(repo.id))
         if build.recipe is not None:
             return build, await self._build_image(repo, build, log, factory=factory)
+        if build.card.app_build_command:
+            return build, await self._build_site(repo, build, log, factory=factory)
         async with self.builds:
             built = await self.builder.build(build, log, factory=factory)
         await asyncio.to_thread(preload.require, self.hub.repos, build.card.preload, log)
@@ -143,7 +147,7 @@ class Launcher:
                 Stage.CONFIG_ERROR, f"Collision on variables and secrets names: {', '.join(both)}"
             )
         folders = Folders(self.hub.place.space(repo.id) / "replicas" / secrets.token_hex(6))
-        files = asyncio.ensure_future(asyncio.to_thread(self._check_out, repo, build, folders))
+        files = asyncio.ensure_future(asyncio.to_thread(self._check_out, repo, build, built, folders))
         try:
             await asyncio.shield(files)
             return await self._start_in(repo, build, built, folders, log)
@@ -179,6 +183,19 @@ class Launcher:
         async with self.builds:
             return await engine.builder.build(build, materials, log, factory=factory)
 
+    async def _build_site(
+        self, repo: Repo, build: BuildPlan, log: Callable[[str], None], *, factory: bool
+    ) -> Built:
+        if self.sites is None:
+            raise BuildFailedError("`app_build_command` cannot run: this Hub has no place for it")
+        order = SiteOrder(
+            self.hub.place.space(repo.id) / "site",
+            lambda folder: self._materialize(repo, build.sha, folder),
+            factory=factory,
+        )
+        async with self.builds:
+            return await self.sites.build(build, order, log)
+
     async def _start_in(
         self, repo: Repo, build: BuildPlan, built: Built, folders: Folders, log: SpaceLog
     ) -> Replica:
@@ -186,7 +203,8 @@ class Launcher:
         log.write(f"===== Application Startup at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} =====")
         if build.card.sdk is Sdk.STATIC:
             variables = await asyncio.to_thread(self.hub.spaces.variable_values, repo)
-            return static_replica(build.sha, folders.root, build.card.app_file, variables)
+            index = build.card.app_file if built.site is None else PurePosixPath(build.card.app_file).name
+            return static_replica(build.sha, folders.root, index, variables)
         return await self._start_app(repo, build, built, folders, log)
 
     async def _start_app(
@@ -310,10 +328,13 @@ class Launcher:
         choice = Choice(current()) if own else choose(card.python_version, any_python=self.hub.any_python)
         return plan(sha, card, found, choice)
 
-    def _check_out(self, repo: Repo, build: BuildPlan, folders: Folders) -> None:
+    def _check_out(self, repo: Repo, build: BuildPlan, built: Built, folders: Folders) -> None:
         folders.root.mkdir(parents=True)
         if build.recipe is not None:
             return  # an image has its files inside
+        if built.site is not None:
+            shutil.copytree(built.site, folders.app, symlinks=True)
+            return
         self._materialize(repo, build.sha, folders.app)
         for folder in (folders.home, folders.temporary):
             folder.mkdir()
