@@ -29,7 +29,6 @@ def panel_ui(analysis: Analysis) -> Tag:
             tags.h2(analysis.title),
             tags.p(analysis.about, class_="quiet"),
             ui.output_ui("form"),
-            ui.input_action_button("run", "Run", class_="btn-primary w-100"),
             class_="form-card",
             aria_label=f"{analysis.title}: what to analyse",
         ),
@@ -63,7 +62,10 @@ def panel_server(
 
     @render.ui
     def form() -> TagList:
-        return fields(analysis, data())
+        # The button comes with the fields: a click before they are there would ask for nothing.
+        return TagList(
+            fields(analysis, data()), ui.input_action_button("run", "Run", class_="btn-primary w-100")
+        )
 
     @reactive.effect
     @reactive.event(input.run)
