@@ -42,7 +42,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedHub]:
         (site / "sub").mkdir(parents=True)
         for index in (site / "index.html", site / "sub" / "index.html"):
             index.write_text("<!doctype html><title>App</title><h1 id=app>The app</h1>")
-        for name in ("dictation", "closed"):
+        for name in ("dictation", "closed", "floating"):
             serve(made, space(made, name), FolderAddress(site))
         yield made
 
@@ -108,6 +108,34 @@ def test_a_private_app_shows_in_its_owners_frame(hub: ScriptedHub, page: Any) ->
     assert status == 200
 
 
+def test_a_mini_header_floats_on_the_app(hub: ScriptedHub, page: Any) -> None:
+    """
+    The app has the whole screen; its name and stage are there, and the keyboard reaches every page of it.
+    """
+    hub.runner.stage = Stage.RUNNING
+    page.goto(f"{hub.url}/spaces/ada/floating")
+    page.frame_locator("iframe.app").locator("#app").wait_for()
+    height = page.viewport_size["height"]
+    assert page.locator("iframe.app").bounding_box()["height"] == height
+    assert page.locator("iframe.app").bounding_box()["y"] == 0
+    assert page.get_by_role("heading", level=1).inner_text() == "floating"
+    reached = []
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("() => document.activeElement.textContent.trim()"))
+    assert reached == ["Skip to the content", "App", "Logs", "Settings", "Files", "Commits"]
+
+
+def test_settings_are_tables_that_can_be_read_aloud(hub: ScriptedHub, page: Any) -> None:
+    """
+    Each table has a name, and each value its row's and its column's heading.
+    """
+    sign_in(hub, page, "/spaces/ada/floating/settings")
+    assert page.get_by_role("table", name="Variables").get_by_role("rowheader", name="GREETING").is_visible()
+    columns = page.get_by_role("table", name="Secrets").get_by_role("columnheader").all_inner_texts()
+    assert columns == ["Name", "About", "Changed"]
+
+
 def test_the_log_is_read_live(hub: ScriptedHub, page: Any) -> None:
     """
     Every line comes, colours are taken out, errors stand out, and markup is text.
@@ -142,7 +170,17 @@ def test_a_card_runs_nothing(hub: ScriptedHub, page: Any) -> None:
     assert all(url.startswith(hub.url) for url in asked)
 
 
-@pytest.mark.parametrize("path", ["/", "/ada/tiny", "/spaces/ada/dictation", "/ada/tiny/tree/main", "/nope"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/ada/tiny",
+        "/spaces/ada/dictation",
+        "/spaces/ada/floating/settings",
+        "/ada/tiny/tree/main",
+        "/nope",
+    ],
+)
 def test_pages_can_be_read_by_everybody(hub: ScriptedHub, page: Any, path: str) -> None:
     """
     Landmarks, one first heading, names for every control, and the keyboard's first stop skips to the content.
@@ -203,7 +241,15 @@ def test_pages_fit_a_phone(hub: ScriptedHub, page: Any) -> None:
     Nothing makes a page wider than the screen.
     """
     page.set_viewport_size({"width": 390, "height": 800})
-    for path in ("/", "/ada/tiny", "/spaces/ada/dictation", "/ada/tiny/tree/main"):
+    sign_in(hub, page, "/spaces/ada/floating/settings")
+    for path in (
+        "/",
+        "/ada/tiny",
+        "/spaces/ada/dictation",
+        "/spaces/ada/floating",
+        "/spaces/ada/floating/settings",
+        "/ada/tiny/tree/main",
+    ):
         page.goto(hub.url + path)
         wide = page.evaluate("() => document.documentElement.scrollWidth")
         assert wide <= 390, path

@@ -78,6 +78,17 @@ def fill(hub: ScriptedHub) -> None:
         repo_id="ada/dictation",
         repo_type="space",
     )
+    hub.space(
+        "floating",
+        space_variables=[{"key": "GREETING", "value": "Hello <b>", "description": "Said first"}],
+        space_secrets=[{"key": "API_KEY", "value": "s3cr3t-value", "description": "For the model"}],
+    )
+    api.upload_file(
+        path_or_fileobj=b"---\nsdk: gradio\nheader: mini\nfullWidth: false\ndisable_embedding: true\n---\n",
+        path_in_repo="README.md",
+        repo_id="ada/floating",
+        repo_type="space",
+    )
     api.create_repo("ada/closed", repo_type="space", space_sdk="gradio", private=True)
     hub.runner.extra = {
         "spacehand": {"fidelity": "sandbox", "differences": ["Python 3.11 in place of 3.10"], "serving": None}

@@ -180,6 +180,34 @@ def test_a_private_spaces_frame_is_signed(shown: ScriptedHub) -> None:
     assert "__sign=" not in stranger.text
 
 
+def test_a_card_decides_how_the_app_is_framed(shown: ScriptedHub) -> None:
+    """
+    `header: mini` leaves out the Hub's own head, `fullWidth: false` sets the app in a column; without both
+    neither is so. `disable_embedding` is about other websites: here the app is in its frame.
+    """
+    shown.runner.stage = Stage.RUNNING
+    mini, usual = get(shown, "/spaces/ada/floating").text, get(shown, "/spaces/ada/dictation").text
+    assert '<header class="top">' in usual
+    assert '<header class="top">' not in mini
+    assert '<iframe class="app column"' in mini
+    assert '<iframe class="app"' in usual
+    assert re.search(r"<iframe[^>]*\ssrc=", mini)
+    assert "How true to huggingface.co" in mini
+
+
+def test_settings_show_variables_and_no_secret(shown: ScriptedHub) -> None:
+    """
+    The owner sees variables with their values, as text, and secrets by name; others see neither.
+    """
+    mine = get(shown, "/spaces/ada/floating/settings", owner=True).text
+    stranger = get(shown, "/spaces/ada/floating/settings").text
+    for told in ("GREETING", "Hello &lt;b&gt;", "Said first", "API_KEY", "For the model"):
+        assert told in mine
+        assert told not in stranger
+    assert "s3cr3t-value" not in mine + stranger
+    assert "spacehand open ada/floating" in stranger
+
+
 def test_logs_are_for_the_owner(shown: ScriptedHub) -> None:
     """
     Others are told how to sign in, and the page holds no line for them.

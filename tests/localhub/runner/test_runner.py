@@ -435,6 +435,32 @@ def test_static_space_is_served_without_a_process(place: Place):
     in_workshop(place, story)
 
 
+@pytest.mark.parametrize("sdk", ["static", "gradio"])
+def test_other_websites_do_not_embed_what_forbids_it(place: Place, sdk: str):
+    """
+    With `disable_embedding` only the Space's own page has the app in a frame; an app's own policy and the
+    card's `custom_headers` go with it.
+    """
+    policy = "default-src *"
+    said = f'self.send_header("Content-Security-Policy", "{policy}")'
+    answer = f"self.send_response(204); {said}; self.end_headers()"
+    app = server(answer) if sdk == "gradio" else None
+    card = "disable_embedding: true\ncustom_headers:\n  cross-origin-opener-policy: same-origin\n"
+    readme = f"---\nsdk: {sdk}\nsdk_version: 6.31.0\n{card}---\n"
+
+    async def story(shop: Workshop) -> None:
+        repo = shop.space()
+        shop.push(repo, app, README=readme, **{"index.html": "ok"})
+        await shop.until(repo, Stage.RUNNING)
+        async with shop.web.get(shop.runner.app_url(repo)) as answer:
+            policies = answer.headers.getall("Content-Security-Policy")
+            assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert policies.pop() == "frame-ancestors 'self' http://127.0.0.1:7870 http://localhost:7870"
+        assert policies == ([policy] if app else [])
+
+    in_workshop(place, story)
+
+
 def test_rename_takes_the_app_and_its_logs_along(place: Place):
     """
     After a move the app runs under the new name, and knows it.

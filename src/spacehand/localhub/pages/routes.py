@@ -97,7 +97,10 @@ def model(request: Request, *, kind: RepoKind) -> Response:
 def space(request: Request) -> Response:
     """A Space: its app in a frame, and its stage as it changes."""
     repo, facts = _space(request)
-    return render(request, "space.html", repo=repo, frame=_frame(request, repo, facts["card"]), **facts)
+    card = facts["card"]
+    facts["is_mini"] = card.get("header") == "mini"
+    facts["is_column"] = card.get("fullWidth") is False
+    return render(request, "space.html", repo=repo, frame=_frame(request, repo, card), **facts)
 
 
 @page
@@ -109,6 +112,18 @@ def logs(request: Request) -> Response:
     if log not in ("build", "run"):
         log = "run" if facts["stage"].is_serving or facts["stage"] is Stage.APP_STARTING else "build"
     return render(request, "logs.html", repo=repo, mine=mine, log=log, **facts)
+
+
+@page
+def settings(request: Request) -> Response:
+    """A Space's variables, the names of its secrets and its volumes, for its owner."""
+    repo, facts = _space(request)
+    spaces = local_hub(request).spaces
+    mine = caller(request).can_read_repo(repo.id)
+    facts["variables"], facts["secrets"] = (
+        (spaces.variables(repo), spaces.secrets(repo)) if mine else ((), ())
+    )
+    return render(request, "settings.html", repo=repo, mine=mine, **facts)
 
 
 @page
@@ -159,10 +174,8 @@ def _space(request: Request) -> tuple[Repo, dict[str, Any]]:
     }
 
 
-def _frame(request: Request, repo: Repo, card: dict[str, Any]) -> str | None:
-    """Return the address that the app's frame shows, or None when the card wants no frame."""
-    if card.get("disable_embedding") is True:
-        return None
+def _frame(request: Request, repo: Repo, card: dict[str, Any]) -> str:
+    """Return the address that the app's frame shows."""
     hub = local_hub(request)
     base = card.get("base_path")
     path = base if isinstance(base, str) and base.startswith("/") and not base.startswith("//") else "/"
@@ -215,6 +228,7 @@ routes: list[BaseRoute] = [
     *repository.routes_of(RepoKind.MODEL),
     Route("/spaces/{owner:account}/{name}", space),
     Route("/spaces/{owner:account}/{name}/logs", logs),
+    Route("/spaces/{owner:account}/{name}/settings", settings),
     Route("/datasets/{owner:account}/{name}", partial(model, kind=RepoKind.DATASET)),
     Route("/{owner:account}/{name}", partial(model, kind=RepoKind.MODEL)),
     Route("/{owner:account}", listing),

@@ -93,6 +93,7 @@ class SpaceCard:
     base_path: str = "/"
     startup_seconds: float = _STARTUP_SECONDS
     headers: Mapping[str, str] = field(default_factory=dict)
+    may_be_embedded: bool = True  # in other websites
     preload: tuple[Preload, ...] = ()
     differences: tuple[str, ...] = ()  # what the header asks for and this Hub does not do
 
@@ -117,6 +118,7 @@ class SpaceCard:
             base_path=_base_path(header),
             startup_seconds=_startup(header),
             headers=_custom_headers(header),
+            may_be_embedded=header.get("disable_embedding") is not True,
             preload=_preload(header),
             differences=_differences(header, sdk),
         )

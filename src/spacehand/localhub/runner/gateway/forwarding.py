@@ -74,11 +74,15 @@ def forwarded_headers(
     return kept
 
 
+# Of these an answer may have several: a browser keeps all cookies, and holds a page to every policy.
+_ADDED = frozenset({b"set-cookie", b"content-security-policy"})
+
+
 def answer_headers(headers: RawHeaders, passage: Passage) -> RawHeaders:
     """Return the *headers* of an app's answer, names in lower case, as the caller shall see them."""
     dropped = _HOP_BY_HOP | _named_in_connection(headers)
     if passage.answer_headers:
-        dropped |= {name for name, _ in passage.answer_headers if name != b"set-cookie"}
+        dropped |= {name for name, _ in passage.answer_headers} - _ADDED
     kept = [
         header
         for header in headers

@@ -204,7 +204,7 @@ class Launcher:
         if build.card.sdk is Sdk.STATIC:
             variables = await asyncio.to_thread(self.hub.spaces.variable_values, repo)
             index = build.card.app_file if built.site is None else PurePosixPath(build.card.app_file).name
-            return static_replica(build.sha, folders.root, index, variables)
+            return static_replica(build.sha, folders.root, index, variables, self._headers(build.card))
         return await self._start_app(repo, build, built, folders, log)
 
     async def _start_app(
@@ -258,7 +258,7 @@ class Launcher:
             spec,
             engine.fidelity,
             lambda: _last_words(log),
-            headers=build.card.headers,
+            headers=self._headers(build.card),
             settings=mark,
         )
         replica.guard()
@@ -327,6 +327,14 @@ class Launcher:
         own = card.sdk is Sdk.STATIC or card.sdk.needs_image
         choice = Choice(current()) if own else choose(card.python_version, any_python=self.hub.any_python)
         return plan(sha, card, found, choice)
+
+    def _headers(self, card: SpaceCard) -> dict[str, str]:
+        """Return what is added to each answer of the app."""
+        if card.may_be_embedded:
+            return dict(card.headers)
+        port = urlsplit(self.hub.endpoint).port
+        pages = f"http://127.0.0.1:{port} http://localhost:{port}"  # the Space's own page has it in a frame
+        return {**card.headers, "content-security-policy": f"frame-ancestors 'self' {pages}"}
 
     def _check_out(self, repo: Repo, build: BuildPlan, built: Built, folders: Folders) -> None:
         folders.root.mkdir(parents=True)

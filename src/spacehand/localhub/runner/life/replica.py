@@ -140,7 +140,9 @@ class Replica:
         )
 
 
-def static_replica(sha: str, folder: Path, index: str, variables: dict[str, str]) -> Replica:
+def static_replica(
+    sha: str, folder: Path, index: str, variables: Mapping[str, str], headers: Mapping[str, str]
+) -> Replica:
     """Return a replica whose files the gateway serves itself."""
     folders = Folders(folder)
-    return Replica(sha, folders, FolderAddress(folders.app, index, variables))
+    return Replica(sha, folders, FolderAddress(folders.app, index, variables), headers=headers)
