@@ -119,11 +119,15 @@ def test_no_container_outlives_its_hub(hub: HubProcess, dockerd: Dockerd):
 def test_a_container_is_shut_in(shared: HubProcess):
     """
     The app is uid 1000 without rights and sees this Hub on its loopback, but no other port of this machine.
+    The Space says so, and that its disk has no limit.
     """
     facts = "[os.getuid(), [line.split()[1] for line in open('/proc/self/status') if 'CapEff' in line or "
     facts += f"'NoNewPrivs' in line], reach({shared.port}), reach(22), os.listdir('/sys/class/net')]"
     sha = push(shared, "ada/demo", app_py=app(facts))
-    assert settled(shared, "ada/demo", sha)["stage"] == "RUNNING"
+    runtime = settled(shared, "ada/demo", sha)
+    assert runtime["stage"] == "RUNNING"
+    told = {"the container reaches this Hub and no other address", "disk space is not limited"}
+    assert told <= set(runtime["spacehand"]["differences"])
     answer = page(shared, "ada/demo")
     assert answer == "[1000, ['0000000000000000', '1'], True, False, ['lo']]"
 

@@ -121,7 +121,9 @@ def test_another_machine_takes_over_from_a_lost_one(swarm: Swarm, fresh_hub: Hub
     sha = push(hub, "ada/demo", app_py=app(WHERE))
     runtime = settled(hub, "ada/demo", sha)
     assert runtime["stage"] == "RUNNING", runtime
-    assert "a port serves one Space on each machine" in " ".join(runtime["spacehand"]["differences"])
+    differences = " ".join(runtime["spacehand"]["differences"])
+    assert "a port serves one Space on each machine" in differences
+    assert "disk space is not limited" in differences
     assert page(hub, "ada/demo") == "far"
     swarm.near.run("node", "update", "--availability", "active", near)
 

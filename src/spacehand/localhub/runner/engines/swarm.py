@@ -41,6 +41,7 @@ _DIFFERENCES = (
     "a port serves one Space on each machine: a new version needs a machine more to start on",
     "a sleeping app keeps its processor time until it is ended",
     "memory beyond the limit ends with exit code 137, without its reason",
+    "disk space is not limited",
 )
 
 
