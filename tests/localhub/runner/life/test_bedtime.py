@@ -184,3 +184,24 @@ def test_pause_ends_a_frozen_app(place: Place):
         assert (await shop.get(repo))[0] == 503
 
     in_workshop(place, story)
+
+
+@pytest.mark.slow
+def test_a_hub_that_stops_sends_home_who_waits(place: Place, caplog: pytest.LogCaptureFixture):
+    """
+    Whoever waits for an app that is just waking gets 503 when the Hub stops; nothing is left, nor logged.
+    """
+    slow = server(PID, before="import time\nif os.environ.get('SLOW'): time.sleep(600)")
+
+    async def story(shop: Workshop) -> None:
+        repo, _ = await running(shop, slow)
+        await shop.runner.sleep(repo)
+        shop.hub.spaces.set_variable(repo, Entry("SLOW", "1"))
+        await shop.runner.settings_changed(repo)
+        visit = asyncio.create_task(shop.get(repo))
+        await shop.until(repo, Stage.APP_STARTING)
+        await shop.hub.stop()
+        assert (await visit)[0] == 503
+        assert [said.getMessage() for said in caplog.records if said.exc_info] == []
+
+    in_workshop(place, story)
