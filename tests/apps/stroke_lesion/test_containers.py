@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +88,39 @@ def test_a_hang_is_stopped(outcomes: dict[str, Any]):
     A container that does not end is stopped, and gone.
     """
     assert outcomes["hang"]["error"] == "EngineTimeout"
+
+
+@pytest.mark.parametrize("how", ["cancelled", "killed"])
+@pytest.mark.usefixtures("outcomes")  # the images are built
+def test_no_container_outlives_its_job(how: str, dockerd: Dockerd, python: Path, tmp_path: Path):
+    """
+    A job that is cancelled, or whose app is killed, leaves no container behind.
+    """
+
+    def wait_for(containers: int) -> None:
+        deadline = time.monotonic() + 60
+        while len(dockerd.run("ps", "--all", "--quiet").stdout.split()) != containers:
+            assert time.monotonic() < deadline, dockerd.run("ps", "--all").stdout
+            time.sleep(0.2)
+
+    chosen = {"DOCKER_HOST": dockerd.host, "DEEPISLES_IMAGE": "stand-in:hang", "DEEPISLES_GPUS": "none"}
+    app = subprocess.Popen(
+        [python, HERE / "order_container.py", tmp_path],
+        env=os.environ | chosen | {"PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        text=True,
+    )
+    assert app.stdin is not None
+    try:
+        wait_for(1)
+        if how == "cancelled":
+            app.stdin.write("cancel\n")
+            app.stdin.flush()
+        else:
+            app.kill()
+        wait_for(0)
+        assert app.poll() is None or how == "killed"
+    finally:
+        app.kill()
+        app.wait(30)
+        app.stdin.close()

@@ -9,12 +9,13 @@ says so in its log, goes on with what is left, and ends with exit code 0.
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import re
 import shutil
-import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ MASK = Path("results") / "lesion_msk.nii.gz"
 _ENSEMBLE = ("SEALS", "NVAUTO", "FACTORIZER")
 _ALONE = re.compile(r"Returning results from (\w+)", re.IGNORECASE)
 _KEPT_LINES = 5
+_LEASH = Path(__file__).with_name("leash.py")
 _TIMEOUT = 1800.0  # seconds
 
 
@@ -81,38 +83,41 @@ def stage(case: Case, folder: Path) -> dict[str, Path]:
 
 
 def run(
-    words: Sequence[str],
-    timeout: float,
-    *,
-    cwd: Path | None = None,
-    stop: Callable[[], object] = lambda: None,
+    words: Sequence[str], timeout: float, *, cwd: Path | None = None, clear_up: Sequence[str] = ()
 ) -> str:
     """
-    Run DeepISLES by *words* and return its log; *stop* is called when it takes longer than *timeout* seconds.
+    Run DeepISLES by *words* and return its log.
+
+    Where it takes longer than *timeout* seconds, or this process is killed, it ends, and *clear_up* is run.
 
     Raises:
         EngineTimeout: it took longer.
         EngineError: it ended with another exit code than 0.
     """
-    process = subprocess.Popen(
-        words,
-        cwd=cwd,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
+    theirs, ours = os.pipe()  # closed when this process is, however it ends
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-I", _LEASH, json.dumps(list(clear_up)), *words],
+            cwd=cwd,
+            stdin=theirs,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # what kills this process spares it
+        )
+    finally:
+        os.close(theirs)
     try:
         log, _ = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
-        stop()
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
         raise EngineTimeout(
             f"DeepISLES was stopped after {timeout:.0f} s",
             hint="Set `DEEPISLES_FAST=true`, or a longer `DEEPISLES_TIMEOUT`",
         ) from None
+    finally:
+        os.close(ours)
+        process.communicate()
     if process.returncode:
         last = " / ".join(log.strip().splitlines()[-_KEPT_LINES:]) or "it said nothing"
         raise EngineError(f"DeepISLES ended with exit code {process.returncode}: {last}", hint=_reason(log))

@@ -42,7 +42,7 @@ class ContainerEngine:
         staged = stage(case, data)
         container = f"deepisles-{uuid.uuid4().hex[:12]}"
         words = self.command(container, data, staged)
-        log = run(words, self._options.timeout, stop=lambda: _docker("rm", "--force", container))
+        log = run(words, self._options.timeout, clear_up=["docker", "rm", "--force", container])
         (folder / "log.txt").write_text(log, encoding="utf-8")
         return collect(data, case, scan, self._options, log, {"image": self._image})
 
