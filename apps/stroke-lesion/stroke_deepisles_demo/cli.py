@@ -132,6 +132,10 @@ def batch(dataset: str, engine: str, output: Path, workers: int, ray: str | None
 
     _ready(engine)
     ids = open_dataset(dataset).ids()
+    if not ids:
+        raise DatasetError(
+            f"`{dataset}` holds no case", hint="Files are named `sub-…_dwi.nii.gz`; see the guide"
+        )
     output.mkdir(parents=True, exist_ok=True)
     where = str(Path(dataset).resolve()) if Path(dataset).is_dir() else dataset
     orders = [Order(engine, str(output.resolve()), id_, dataset=where) for id_ in ids]
