@@ -61,7 +61,7 @@ def draw_histogram(scan: Scan, mask: np.ndarray, reference: np.ndarray | None, p
     panel.set_yscale("log")
     panel.set_xlabel("ADC, 10⁻⁶ mm²/s")
     panel.set_ylabel("volume, ml")
-    panel.set_title(NOT_FOR_CLINICAL_USE, fontsize=9, loc="right")
+    panel.set_title(NOT_FOR_CLINICAL_USE, fontsize=9)  # in the middle: the page has buttons at the right
     panel.spines[["top", "right"]].set_visible(False)
     panel.legend(frameon=False)
     figure.savefig(path, dpi=100)
