@@ -1,5 +1,5 @@
 """
-Ten people with the statistics app for as long as one likes, while workers are killed now and then.
+Ten people with the statistics app for as long as one likes, while workers are killed or get no more memory.
 
     python -m benchmarks.soak --minutes 60
 
@@ -13,7 +13,9 @@ import asyncio
 import random
 import sys
 import time
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import psutil
 
@@ -32,6 +34,7 @@ class Soak:
     failed: list[str] = field(default_factory=list)
     lost: int = 0
     killed: int = 0
+    starved: int = 0
     echoes: list[float] = field(default_factory=list)
     most_bytes: int = 0
     most_memory: int = 0
@@ -56,6 +59,7 @@ class Soak:
             ("analyses asked for", f"{self.answers}, of which {self.known} were known"),
             ("failed", f"{len(self.failed)} ({100 * self.error_rate:.2f} %)"),
             ("workers killed", str(self.killed)),
+            ("workers refused more memory", str(self.starved)),
             ("pages lost", str(self.lost)),
             ("an echo's p99", f"{echoes[min(len(echoes) - 1, int(0.99 * len(echoes)))]:.2f} s"),
             ("most bytes of results", f"{self.most_bytes / 1e6:.1f} MB"),
@@ -64,22 +68,24 @@ class Soak:
         return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)])
 
 
-def soak(seconds: float, *, rounds: int = 40, kill_every: float = 60.0, people: int = PEOPLE) -> Soak:
+def soak(seconds: float, *, rounds: int = 40, kill_every: float = 60.0, starve_every: float = 300.0) -> Soak:
     """Run it for so many *seconds*; *rounds* are the resamples of each bootstrap."""
     found = Soak()
     with served() as app:
         began = time.monotonic()
-        asyncio.run(_together(app, found, began + seconds, rounds, kill_every, people))
+        end = began + seconds
+        harm = (_kill(app, found, end, kill_every), _starve(app, found, end, starve_every))
+        asyncio.run(_together(app, found, end, rounds, harm))
         found.seconds = time.monotonic() - began
     return found
 
 
 async def _together(
-    app: Served, found: Soak, end: float, rounds: int, kill_every: float, people: int
+    app: Served, found: Soak, end: float, rounds: int, harm: Iterable[Coroutine[Any, Any, None]]
 ) -> None:
-    visitors = [await Visitor.open(app) for _ in range(people)]
+    visitors = [await Visitor.open(app) for _ in range(PEOPLE)]
     tasks = [_visit(visitor, found, end, rounds, random.Random(n)) for n, visitor in enumerate(visitors)]  # noqa: S311
-    await asyncio.gather(*tasks, _kill(app, found, end, kill_every), _look(app, found, end))
+    await asyncio.gather(*tasks, *harm, _look(app, found, end))
     found.lost += sum(visitor.is_lost for visitor in visitors)
     await all_of(visitors)
 
@@ -107,6 +113,18 @@ async def _kill(app: Served, found: Soak, end: float, every: float) -> None:
         worker = await asyncio.to_thread(app.busiest_worker)
         worker.kill()
         found.killed += 1
+
+
+async def _starve(app: Served, found: Soak, end: float, every: float) -> None:
+    """Let the worker that computes most have no more memory than it has; between two kills."""
+    wait = every / 2
+    while time.monotonic() + wait < end:
+        await asyncio.sleep(wait)
+        wait = every
+        worker = await asyncio.to_thread(app.busiest_worker)
+        held = worker.memory_info().vms
+        worker.rlimit(psutil.RLIMIT_AS, (held, held))
+        found.starved += 1
 
 
 async def _look(app: Served, found: Soak, end: float) -> None:

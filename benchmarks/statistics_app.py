@@ -106,8 +106,14 @@ class Visitor:
     async def open(cls, app: Served, ping: float = 20.0) -> Visitor:
         """Open a page, which pings every *ping* seconds and gives up after as many without an answer."""
         address = f"ws://127.0.0.1:{app.port}/websocket/"
+        # As a browser does, it goes on reading while nobody looks: behind what is unread wait the pongs.
         connection = await connect(
-            address, ping_interval=ping, ping_timeout=ping, open_timeout=120, max_size=None
+            address,
+            ping_interval=ping,
+            ping_timeout=ping,
+            open_timeout=120,
+            max_size=None,
+            max_queue=None,
         )
         # A page tells which outputs can be seen; the others are not computed.
         shown = ("about_data", "validation-state", "kaplan_meier-state")
