@@ -9,12 +9,14 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import needs
+from tests.apps.voxtral_asr.app_process import CLIP, refusal, repeated, speech_app
 from tests.apps.voxtral_asr.test_deployed import running, transcribe
 from tests.conftest import HubProcess
 
@@ -31,9 +33,9 @@ pytestmark = [
 ]
 
 HERE = Path(__file__).parent
-CLIP = Path("apps/voxtral-asr/examples/sense-and-sensibility.wav").resolve()
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-ANSWERS_IN = 300.0  # seconds after a variable was changed; PyTorch alone takes ten
+IDENTITY = ("weights_sha256", "base_weights_sha256", "revision", "transcript")
+ANSWERS_IN = 300.0  # seconds after a version was undone; PyTorch alone takes ten
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         variables = [{"key": key, "value": value} for key, value in spec.variables.items()]
         hub.api.create_repo("ada/demo", repo_type="space", space_sdk=built.sdk, space_variables=variables)
         hub.api.upload_folder(repo_id="ada/demo", repo_type="space", folder_path=built.folder)
-        refused = refusal(running(hub.api, hub))
+        refused = refusal(running(hub.api, hub), CLIP)
         hub.api.pause_space("ada/demo")
         python = next(hub.data.glob("layers/*/venv/bin/python"))
         made = [python, HERE / "tiny_models.py", folder / "models"]
@@ -98,15 +100,6 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         yield Machine(hub, python, folder / "models", refused)
     finally:
         hub.stop()
-
-
-def refusal(app: str) -> str:
-    """Return the error that a program gets from the app's endpoint, which must not transcribe."""
-    from gradio_client.exceptions import AppError
-
-    with pytest.raises(AppError) as refused:
-        transcribe(app, CLIP)
-    return str(refused.value)
 
 
 def sha256(file: Path) -> str:
@@ -151,61 +144,88 @@ def test_a_shipped_voxtral_answers_for_its_weights(machine: Machine, tmp_path: P
     machine.hub.api.pause_space("ada/voxtral-demo")
 
 
-def test_an_adapter_that_does_not_fit_is_undone(machine: Machine) -> None:
+def test_an_adapter_that_does_not_fit_or_is_damaged_is_undone(machine: Machine, tmp_path: Path) -> None:
     """
-    An adapter is served with its base; one of another shape fails the ship, and the first goes on serving.
+    An adapter is served with its base; one of another shape, truncated or deleted fails, and says why.
+
+    The first goes on serving each time.
     """
-    machine.hub.api.create_repo("ada/voxtral", exist_ok=True)
-    machine.hub.api.upload_folder(repo_id="ada/voxtral", folder_path=machine.model("voxtral"))
+    api = machine.hub.api
+    api.create_repo("ada/voxtral", exist_ok=True)
+    api.upload_folder(repo_id="ada/voxtral", folder_path=machine.model("voxtral"))
     code, shipped = machine.spacehand("ship", str(machine.model("lora")), "--name", "lora")
     assert code == 0, shipped
-    adapter = sha256(machine.model("lora") / "adapter_model.safetensors")
-    assert shipped["weights_sha256"] == shipped["served_weights_sha256"] == adapter
+    file = machine.model("lora") / "adapter_model.safetensors"
+    assert shipped["weights_sha256"] == shipped["served_weights_sha256"] == sha256(file)
     first = transcribe(shipped["app_url"], CLIP)
     assert first["base_weights_sha256"] == sha256(machine.model("voxtral") / "model.safetensors")
 
     code, failed = machine.spacehand("ship", str(machine.model("misfit")), "--name", "lora")
+    assert_undone(code, failed, "does not fit its base model ada/voxtral", first, shipped["app_url"])
 
+    half = file.read_bytes()[:5000]
+    truncated = api.upload_file(repo_id="ada/lora", path_or_fileobj=half, path_in_repo=file.name).oid
+    code, failed = machine.deploy(tmp_path, "lora", MODEL_REVISION=truncated)
+    assert_undone(code, failed, f"{file.name} is damaged", first, shipped["app_url"])
+
+    deleted = api.delete_file(file.name, "ada/lora").oid
+    code, failed = machine.deploy(tmp_path, "lora", MODEL_REVISION=deleted)
+    assert_undone(code, failed, f"{file.name} is missing", first, shipped["app_url"])
+    api.pause_space("ada/lora-demo")
+
+
+def assert_undone(code: int, failed: dict[str, Any], why: str, first: dict[str, Any], app: str) -> None:
     assert code == 8, failed
-    assert "does not fit its base model ada/voxtral" in failed["error"]["message"]
-    after = told(shipped["app_url"], lambda answer: True)
-    assert (after["weights_sha256"], after["transcript"]) == (adapter, first["transcript"])
-
-    gone = machine.hub.api.delete_file("adapter_model.safetensors", "ada/lora")
-    machine.hub.api.add_space_variable("ada/lora-demo", "MODEL_REVISION", gone.oid)
-    said = eventually(lambda: refused(shipped["app_url"]))
-    assert "is an adapter, but its adapter_model.safetensors is missing" in said
-    machine.hub.api.pause_space("ada/lora-demo")
+    assert why in failed["error"]["message"]
+    after = answered(app)
+    assert [after[key] for key in IDENTITY] == [first[key] for key in IDENTITY]
 
 
-def told(app: str, is_new: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """Return the first answer of the app that *is_new*: a Space takes its time to start again."""
+@pytest.mark.browser
+def test_the_page_says_what_is_wrong_with_an_adapter(machine: Machine, tmp_path: Path) -> None:
+    """
+    An alert with the reason, and no word of what is not served.
+    """
+    from playwright.sync_api import sync_playwright
 
-    def ask() -> dict[str, Any] | None:
-        answer = transcribe(app, CLIP)
-        return answer if is_new(answer) else None
+    variables = {"HF_MODEL_ID": str(damaged(machine, tmp_path, "truncated"))}
+    variables["BASE_MODEL_ID"] = str(machine.model("voxtral"))
+    with (
+        speech_app(tmp_path / "app.log", python=machine.python, **variables) as app,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=needs.chromium(), args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto(app.url)
+        alert = page.locator(".asr-failed[role=alert]")
+        alert.wait_for(timeout=300_000)
+        said, served = alert.inner_text(), page.locator(".asr-facts").count()
+        browser.close()
 
-    return eventually(ask)
+    assert "adapter_model.safetensors is damaged" in said
+    assert served == 0
 
 
-def refused(app: str) -> str | None:
-    from gradio_client.exceptions import AppError
+def test_a_minute_that_takes_too_long_is_stopped(machine: Machine, tmp_path: Path) -> None:
+    """
+    After five seconds the visitor reads that it was stopped, and it was: nothing is computed any more.
+    """
+    variables = {"HF_MODEL_ID": str(machine.model("deep")), "TIMEOUT": "5"}
+    with speech_app(tmp_path / "app.log", python=machine.python, **variables) as app:
+        said = refusal(app.url, repeated(8, tmp_path / "minute.wav"))
+        app.came_to_rest()
 
-    try:
-        transcribe(app, CLIP)
-    except AppError as error:
-        return str(error)
-    return None
+    assert said == "This took longer than 5 s and was stopped; try a shorter recording"
 
 
-def eventually(look: Callable[[], Any]) -> Any:
+def answered(app: str) -> dict[str, Any]:
+    """Return the first answer of an app that is being started again."""
     end = time.monotonic() + ANSWERS_IN
     last: Exception | None = None
     while time.monotonic() < end:
         try:
-            if found := look():
-                return found
-        except Exception as error:  # the app is between two starts: anything may fail
+            return transcribe(app, CLIP)
+        except Exception as error:  # it is between two starts: anything may fail
             last = error
         time.sleep(0.5)  # the app is another process: there is nothing to wait on but its answer
     raise AssertionError(f"not within {ANSWERS_IN:.0f} s") from last

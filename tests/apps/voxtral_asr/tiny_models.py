@@ -2,8 +2,10 @@
 Make tiny random speech models, with whatever Python has PyTorch and transformers: ``tiny_models.py FOLDER``.
 
     voxtral/     a Voxtral, all in one file
-    sharded/     the same numbers in several files  whisper/  not made: its tokenizer needs a vocabulary
+    sharded/     the same numbers in several files
+    deep/        another Voxtral, which takes many seconds for a minute of sound
     lora/        an adapter that changes what is heard; misfit/ one for a wider model
+    ctc/         says whole words, one for each moment; whisper/ writes letters
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ def make(folder: Path) -> None:
     model = _voxtral(width=128)
     model.save_pretrained(folder / "voxtral")
     model.save_pretrained(folder / "sharded", max_shard_size="1MB")
-    for name in ("voxtral", "sharded"):
+    _voxtral(width=128, layers=150).save_pretrained(folder / "deep")
+    for name in ("voxtral", "sharded", "deep"):
         processor.save_pretrained(folder / name)
     _adapter(_voxtral(width=128), folder / "lora")
     _adapter(_voxtral(width=192), folder / "misfit")
@@ -70,7 +73,7 @@ def _processor(folder: Path) -> VoxtralProcessor:
     return VoxtralProcessor(transformers.WhisperFeatureExtractor(feature_size=128), tokenizer)
 
 
-def _voxtral(width: int) -> Any:
+def _voxtral(width: int, layers: int = 2) -> Any:
     torch.manual_seed(0)
     shape = {"num_hidden_layers": 2, "num_attention_heads": 4}
     config = VoxtralConfig(
@@ -80,6 +83,7 @@ def _voxtral(width: int) -> Any:
         | {"num_mel_bins": 128, "max_source_positions": 1500, "vocab_size": PIECES + SPECIAL},
         text_config={"model_type": "llama", "hidden_size": width, "intermediate_size": 2 * width}
         | shape
+        | {"num_hidden_layers": layers}
         | {"num_key_value_heads": 2, "head_dim": 32, "vocab_size": PIECES + SPECIAL}
         | {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 11, "max_position_embeddings": 4096},
         audio_token_id=24,
