@@ -180,23 +180,27 @@ def test_other_programs_find_the_app_by_mcp(app: AppProcess) -> None:
     assert "prudently in his power" in said["text"]
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
+@pytest.fixture
+def speaker() -> Iterator[Any]:
+    """A visitor whose microphone plays a human voice; closing ends the talks, however the test went."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        yield playwright.chromium
+        browser = playwright.chromium.launch(executable_path=needs.chromium(), args=MICROPHONE)
+        context = browser.new_context()
+        context.set_default_timeout(120_000)  # a busy machine is far behind whoever speaks
+        yield context
+        browser.close()
 
 
 @pytest.mark.browser
-def test_text_grows_while_one_speaks(app: AppProcess, chromium: Any) -> None:
+def test_text_grows_while_one_speaks(app: AppProcess, speaker: Any) -> None:
     """
     With a microphone that plays a human voice: words come before its end, and then the file's transcript.
     """
     from jiwer import wer
 
-    browser = chromium.launch(executable_path=needs.chromium(), args=MICROPHONE)
-    page = begin_to_speak(browser.new_page(), app)
+    page = begin_to_speak(speaker.new_page(), app)
     page.locator(".asr-growing", has_text="Dashwood").wait_for()
     assert page.locator(".asr-figures").count() == 0
     page.locator(".asr-growing", has_text=re.compile("for them")).wait_for()
@@ -205,7 +209,6 @@ def test_text_grows_while_one_speaks(app: AppProcess, chromium: Any) -> None:
     spoken = page.locator(".asr-text").inner_text()
     page.get_by_role("button", name="Right").click()
     page.get_by_text("Thank you, counted.").wait_for()
-    browser.close()
 
     of_the_file = transcribe(app.url, CLIP)["transcript"]
     assert wer(of_the_file, spoken) <= 0.10
@@ -213,12 +216,11 @@ def test_text_grows_while_one_speaks(app: AppProcess, chromium: Any) -> None:
 
 
 @pytest.mark.browser
-def test_a_closed_page_frees_its_talk(app: AppProcess, chromium: Any) -> None:
+def test_a_closed_page_frees_its_talk(app: AppProcess, speaker: Any) -> None:
     """
     Two may speak at once, a third may not; once one of the two has closed the page, another may.
     """
-    browser = chromium.launch(executable_path=needs.chromium(), args=MICROPHONE)
-    speaking = [begin_to_speak(browser.new_page(), app) for _ in range(3)]
+    speaking = [begin_to_speak(speaker.new_page(), app) for _ in range(3)]
     assert [page.locator(".asr-growing").count() for page in speaking] == [1, 1, 0]
     assert "2 people speak now" in speaking[2].locator(".asr-failed").inner_text()
 
@@ -226,7 +228,6 @@ def test_a_closed_page_frees_its_talk(app: AppProcess, chromium: Any) -> None:
 
     speaking[2].get_by_role("button", name="Start speaking").click()
     speaking[2].locator(".asr-growing").wait_for()
-    browser.close()
 
 
 def begin_to_speak(page: Any, app: AppProcess) -> Any:
@@ -238,12 +239,12 @@ def begin_to_speak(page: Any, app: AppProcess) -> Any:
 
 
 @pytest.mark.browser
-def test_the_page_fits_a_phone_and_a_keyboard(app: AppProcess, chromium: Any) -> None:
+def test_the_page_fits_a_phone_and_a_keyboard(app: AppProcess, speaker: Any) -> None:
     """
     At 390 px nothing is cut off; every control has a name, and the keyboard reaches what matters.
     """
-    browser = chromium.launch(executable_path=needs.chromium(), args=MICROPHONE)
-    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page = speaker.new_page()
+    page.set_viewport_size({"width": 390, "height": 844})
     page.goto(app.url)
     page.get_by_text("Jane Austen").first.click()
     page.get_by_role("button", name="Play").first.wait_for()
@@ -256,7 +257,6 @@ def test_the_page_fits_a_phone_and_a_keyboard(app: AppProcess, chromium: Any) ->
     assert page.locator("#transcript").get_attribute("aria-live") == "polite"
     assert button.bounding_box()["height"] >= 40
     assert nameless(page) == []
-    browser.close()
 
 
 def nameless(page: Any) -> list[str]:
