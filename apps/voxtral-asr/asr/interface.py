@@ -26,14 +26,18 @@ _MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "DejaVu Sans Mono", "monospa
 
 
 def prepare() -> tuple[gr.Blocks, Service]:
-    """Return the page and the service behind it, which loads its model already."""
+    """Return the page and the service behind it, which has no model yet."""
     service = _service()
-    service.start()
     return page(service), service
 
 
 def launch(demo: gr.Blocks, service: Service) -> None:
-    """Show the page, and stay until the process is stopped."""
+    """
+    Show the page, load the model meanwhile, and stay until the process is stopped.
+
+    The page comes first: Gradio gives its server five seconds to start, and says that no port is free when a
+    model that is loaded beside it takes the processors for longer.
+    """
     demo.queue(default_concurrency_limit=4).launch(
         theme=_theme(),
         css=_STYLE.read_text(encoding="utf-8"),
@@ -43,7 +47,10 @@ def launch(demo: gr.Blocks, service: Service) -> None:
         ssr_mode=False,
         footer_links=["api"],
         mcp_server=importlib.util.find_spec("mcp") is not None,  # comes with Gradio on a Space
+        prevent_thread_lock=True,
     )
+    service.start()
+    demo.block_thread()
 
 
 def page(service: Service) -> gr.Blocks:
