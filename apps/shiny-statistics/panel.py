@@ -102,6 +102,17 @@ def panel_server(
             keep(now.result)
         looks.set(0)
 
+    _shows(ticket, problem, found, looks)
+
+
+def _shows(
+    ticket: reactive.Value[Ticket | None],
+    problem: reactive.Value[Problem | None],
+    found: reactive.Value[Ticket | None],
+    looks: reactive.Value[int],
+) -> None:
+    """Draw how the work is doing at each of the *looks* at it, and the last result found."""
+
     @reactive.calc
     def is_running() -> bool:
         looks()

@@ -33,9 +33,10 @@ def main(source: str, target: str) -> None:
             device_map="cpu",
             quantization_config=transformers.TorchAoConfig(Int8WeightOnlyConfig()),
         )
-    except (RuntimeError, NotImplementedError, ValueError):
+    except (RuntimeError, NotImplementedError, ValueError) as error:
         # Of some classes transformers cannot tell which layers are which; it says so on a hundred lines.
-        sys.exit(f"transformers {transformers.__version__} cannot load {kind.__name__} in int8")
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        sys.exit(f"transformers {transformers.__version__} cannot load {kind.__name__} in int8: {why}")
     if not any("Int8" in type(parameter.data).__name__ for parameter in model.parameters()):
         sys.exit("No part of this model could be quantized to int8")
     model.save_pretrained(target)

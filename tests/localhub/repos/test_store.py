@@ -55,6 +55,23 @@ def test_who_asks_by_uid_sees_every_change_at_once(repos: Repos):
         repos.by_uid(repo.uid)
 
 
+def test_what_was_undone_is_not_remembered(repos: Repos, opened_hub: LocalHub):
+    """
+    A change that was seen inside a transaction which then failed is seen by nobody after it.
+    """
+    uid = repos.create(RepoKind.MODEL, TINY, Visibility.PUBLIC).uid
+
+    def change() -> None:
+        with opened_hub.database.write():
+            repos.change(repos.by_uid(uid), visibility=Visibility.PRIVATE, gated=None)
+            assert repos.by_uid(uid).private
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        change()
+    assert not repos.by_uid(uid).private
+
+
 def test_of_many_who_make_the_same_one_does(repos: Repos, opened_hub: LocalHub):
     """
     Made by several at once, a repository exists once, and the others are told.

@@ -3,6 +3,8 @@
 import os
 import time
 
+import pytest
+
 from spacehand_runtime import Cache
 from spacehand_runtime.cache import claim
 from spacehand_runtime.cache.claim import Claim, sweep
@@ -30,11 +32,8 @@ def test_where_nothing_can_be_written_a_failure_is_still_itself(tmp_path, monkey
 
     monkeypatch.setattr(claim.os, "pwrite", full)
     cache = Cache(directory=tmp_path)
-    try:
+    with pytest.raises(ZeroDivisionError):
         cache.get_or_compute("key", lambda: 1 / 0)
-    except ZeroDivisionError:
-        return
-    raise AssertionError("no error, or another")
 
 
 def test_a_claim_begins_when_it_is_got(tmp_path):

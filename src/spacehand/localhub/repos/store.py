@@ -135,15 +135,20 @@ class Repos:
         Raises:
             HubError: 404, it was deleted.
         """
+        if self._database.is_changing:
+            return self._read(uid)
         generation, known = self._known
         if generation != self._database.generation:
             generation, known = self._known = self._database.generation, {}
-        if (repo := known.get(uid)) is None:
-            row = self._database.row("SELECT * FROM repos WHERE uid = ?", (uid,))
-            if row is None:
-                raise repo_not_found()
-            repo = known[uid] = _repo(row)
-        return repo
+        if uid not in known:
+            known[uid] = self._read(uid)
+        return known[uid]
+
+    def _read(self, uid: str) -> Repo:
+        row = self._database.row("SELECT * FROM repos WHERE uid = ?", (uid,))
+        if row is None:
+            raise repo_not_found()
+        return _repo(row)
 
     def list(self, kind: RepoKind | None = None, *, owner: str | None = None, search: str = "") -> list[Repo]:
         """Return the repositories of *kind* and *owner* whose id holds *search*, last changed first."""

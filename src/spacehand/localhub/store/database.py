@@ -49,6 +49,11 @@ class Database:
             connection.execute("COMMIT")
             self.generation += 1
 
+    @property
+    def is_changing(self) -> bool:
+        """This thread is in the middle of a change: it sees what others do not, and what may be undone."""
+        return self._connection().in_transaction
+
     def rows(self, query: str, parameters: tuple[object, ...] = ()) -> list[sqlite3.Row]:
         """Return all rows of a SELECT."""
         return self._connection().execute(query, parameters).fetchall()

@@ -71,7 +71,7 @@ def test_an_image_is_told_where_packages_are_but_not_what_only_this_machine_has(
     conf = tmp_path / "pip.conf"
     conf.write_text(
         "[global]\nindex-url = https://user:pass@index/simple\nextra-index-url = file:///opt/simple https://b\n"
-        "cert = /etc/own.pem\nfind-links = /opt/wheels\n"
+        "cert = /etc/own.pem\nfind-links = /srv/wheels\n"
     )
     told = pip_configuration({}, [conf], certificates="/etc/trusted.pem")
     assert told.splitlines() == [

@@ -11,13 +11,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
-# What a build may take from the Hub's own environment; nothing else reaches a package's build script.
-_KEPT = (
-    "PATH",
-    "HOME",
-    "TMPDIR",
-    "LANG",
-    "XDG_CACHE_HOME",
+# How the registries are reached from here.
+_WAY_OUT = (
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "HTTP_PROXY",
@@ -30,6 +25,8 @@ _KEPT = (
     "NPM_CONFIG_REGISTRY",
     "npm_config_registry",
 )
+# What a build may take from the Hub's own environment; nothing else reaches a package's build script.
+_KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "XDG_CACHE_HOME", *_WAY_OUT)
 _INDEXES = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
 _LINKS = "UV_FIND_LINKS"
 _FILE_URL = re.compile(r"file://(/[^\s,]*)")
@@ -38,18 +35,8 @@ _OPEN = frozenset(
     (
         *_INDEXES,
         _LINKS,
+        *_WAY_OUT,
         "LANG",
-        "SSL_CERT_FILE",
-        "SSL_CERT_DIR",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "ALL_PROXY",
-        "NO_PROXY",
-        "http_proxy",
-        "https_proxy",
-        "no_proxy",
-        "NPM_CONFIG_REGISTRY",
-        "npm_config_registry",
         "UV_EXCLUDE_NEWER",
         "UV_HTTP_TIMEOUT",
         "UV_INDEX_STRATEGY",

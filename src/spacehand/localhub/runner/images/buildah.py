@@ -56,20 +56,12 @@ class BuildahTool:
 
     async def build(self, order: BuildOrder, transcript: Transcript) -> int:
         words = ["bud", "--isolation", "chroot", "--network", "host", "--layers", "--format", "docker"]
-        words += ["--no-cache"] if order.fresh else []
         words += ["--file", str(order.dockerfile), "--tag", _local(order.tag)]
         for name in _DROPPED:
             words += ["--cap-drop", name]
-        for name, value in order.labels.items():
-            words += ["--label", f"{name}={value}"]
-        for name, value in order.arguments.items():
-            words += ["--build-arg", f"{name}={value}"]
-        environment = self._environment()
-        for number, (name, value) in enumerate(sorted(order.secrets.items())):
-            environment[f"BUILD_SECRET_{number}"] = value
-            words += ["--secret", f"id={name},env=BUILD_SECRET_{number}"]
-        for name, path in order.files.items():
-            words += ["--secret", f"id={name},src={path}"]
+        options, hidden = order.options()
+        words += options
+        environment = self._environment() | hidden
         room = order.dockerfile.parent
         return await command.run(
             [*self._shell(room), *self._buildah(), *words, str(order.context)],

@@ -59,6 +59,25 @@ class BuildOrder:
     files: Mapping[str, Path] = field(default_factory=dict)  # mounted as secrets are
     fresh: bool = False  # use nothing of earlier builds
 
+    def options(self) -> tuple[list[str], dict[str, str]]:
+        """
+        Return the options that docker's and buildah's command lines share, and the environment they speak of.
+
+        Secrets are in the environment alone: a command line can be read by everybody on the machine.
+        """
+        words = ["--no-cache"] if self.fresh else []
+        for name, value in self.labels.items():
+            words += ["--label", f"{name}={value}"]
+        for name, value in self.arguments.items():
+            words += ["--build-arg", f"{name}={value}"]
+        hidden = {}
+        for number, (name, value) in enumerate(sorted(self.secrets.items())):
+            hidden[f"BUILD_SECRET_{number}"] = value
+            words += ["--secret", f"id={name},env=BUILD_SECRET_{number}"]
+        for name, path in self.files.items():
+            words += ["--secret", f"id={name},src={path}"]
+        return words, hidden
+
 
 class ImageTool(Protocol):
     """A program that builds images from Dockerfiles."""

@@ -56,18 +56,10 @@ class DockerTool:
     async def build(self, order: BuildOrder, transcript: Transcript) -> int:
         words = [self.program, "build", "--progress", "plain", "--file", str(order.dockerfile)]
         words += ["--tag", order.tag]
-        words += ["--no-cache"] if order.fresh else []
         words += ["--network", "host"] if self.host_network else []
-        for name, value in order.labels.items():
-            words += ["--label", f"{name}={value}"]
-        for name, value in order.arguments.items():
-            words += ["--build-arg", f"{name}={value}"]
-        environment = self._environment()
-        for number, (name, value) in enumerate(sorted(order.secrets.items())):
-            environment[f"BUILD_SECRET_{number}"] = value
-            words += ["--secret", f"id={name},env=BUILD_SECRET_{number}"]
-        for name, path in order.files.items():
-            words += ["--secret", f"id={name},src={path}"]
+        options, hidden = order.options()
+        words += options
+        environment = self._environment() | hidden
         return await command.run(
             [*words, str(order.context)], environment=environment, folder=order.context, output=transcript
         )
