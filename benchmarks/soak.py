@@ -23,6 +23,7 @@ from benchmarks.statistics_app import Served, Visitor, all_of, served
 
 PEOPLE = 10
 MOST_ERRORS, MOST_BYTES = 0.005, 200_000_000
+LOOK_EVERY = 15.0  # seconds
 GROUPS = ("horTh", "menostat", "tgrade")
 
 
@@ -47,13 +48,18 @@ class Soak:
         return len(self.failed) / max(1, self.answers)
 
     @property
+    def echo_p99(self) -> float:
+        """The seconds within which 99 % of the small questions were answered."""
+        echoes = sorted(self.echoes) or [0.0]
+        return echoes[min(len(echoes) - 1, int(0.99 * len(echoes)))]
+
+    @property
     def is_good(self) -> bool:
         """It is as promised."""
         return not self.lost and self.error_rate < MOST_ERRORS and self.most_bytes < MOST_BYTES
 
     def told(self) -> str:
         """Return it in words."""
-        echoes = sorted(self.echoes) or [0.0]
         rows = [
             ("lasted", f"{self.seconds / 60:.1f} minutes, {PEOPLE} people"),
             ("analyses asked for", f"{self.answers}, of which {self.known} were known"),
@@ -61,7 +67,7 @@ class Soak:
             ("workers killed", str(self.killed)),
             ("workers refused more memory", str(self.starved)),
             ("pages lost", str(self.lost)),
-            ("an echo's p99", f"{echoes[min(len(echoes) - 1, int(0.99 * len(echoes)))]:.2f} s"),
+            ("an echo's p99", f"{self.echo_p99:.2f} s"),
             ("most bytes of results", f"{self.most_bytes / 1e6:.1f} MB"),
             ("most memory of all processes", f"{self.most_memory / 1e6:.0f} MB"),
         ]
@@ -132,7 +138,17 @@ async def _look(app: Served, found: Soak, end: float) -> None:
         told = await asyncio.to_thread(lambda: app.metrics)
         found.most_bytes = max(found.most_bytes, told["cache"]["bytes"])
         found.most_memory = max(found.most_memory, await asyncio.to_thread(_memory, app.process))
-        await asyncio.sleep(5.0)
+        _show(found, end - time.monotonic())
+        await asyncio.sleep(LOOK_EVERY)
+
+
+def _show(found: Soak, left: float) -> None:
+    """Say how it stands, on standard error: an hour is long."""
+    line = (
+        f"{max(0.0, left) / 60:5.1f} minutes left, {found.answers} analyses, {len(found.failed)} failed, "
+        f"{found.killed} workers killed, echo p99 {found.echo_p99:.2f} s"
+    )
+    print(line, file=sys.stderr, end="\r" if sys.stderr.isatty() else "\n", flush=True)
 
 
 def _memory(process: psutil.Process) -> int:
