@@ -105,23 +105,25 @@ def test_repositories_are_read_and_buckets_are_kept(place: Place):
         (volume("bucket", "eve/kept", "/m"), "there is no bucket `eve/kept` on this Hub"),
         (volume("model", "ada/tiny", "/m", path="gone"), "ada/tiny has no folder `gone`"),
         (volume("model", "ada/tiny", "/usr/bin"), "`/usr/bin` is the system's own; take `/data`, say"),
-        (volume("model", "ada/tiny", "//opt/spacehand"), "`//opt/spacehand` is the system's own"),
+        (volume("model", "ada/tiny", "//opt/spacehand"), "`/opt/spacehand` is the system's own"),
         (
             volume("bucket", "ada/kept", "/m", path="in"),
             "this Hub mounts whole buckets",
         ),
+        (volume("model", "ada/tiny", "//data/sub"), "`/data/sub` is inside the volume at `/data`"),
     ],
 )
 def test_what_cannot_be_mounted_is_told(wanted: dict[str, Any], reason: str, place: Place):
     """
-    What is not there, is somebody else's, or would stand in the system's place ends in RUNTIME_ERROR.
+    What is not there, is somebody else's, or would stand in the system's place or inside another volume ends
+    in RUNTIME_ERROR.
     """
 
     async def story(shop: Workshop) -> None:
         shop.model("tiny", **{"config.json": "{}"})
         shop.model("secret", owner="eve", visibility=Visibility.PRIVATE, **{"config.json": "{}"})
         repo = shop.space()
-        shop.hub.spaces.set_volumes(repo, [wanted])
+        shop.hub.spaces.set_volumes(repo, [volume("bucket", "ada/notes", "/data"), wanted])
         shop.push(repo, APP)
         runtime = await shop.until(repo, Stage.RUNTIME_ERROR)
         assert runtime["errorMessage"].startswith(f"Volume mount failed: {reason}")

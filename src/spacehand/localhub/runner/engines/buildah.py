@@ -19,10 +19,12 @@ from spacehand.localhub.runner.engines._protocol import (
     Fidelity,
     Folders,
     Layout,
+    Mount,
     Output,
     RunSpec,
 )
 from spacehand.localhub.runner.engines.doorway import open_doorway
+from spacehand.localhub.runner.engines.mounting import open_to, within
 from spacehand.localhub.runner.engines.sandbox import UID, SandboxEngine
 from spacehand.localhub.runner.engines.supervised import RELAY, SupervisedApp, differences
 from spacehand.localhub.runner.images.buildah import BuildahTool, ImageConfig
@@ -58,7 +60,8 @@ class BuildahEngine:
     async def capabilities(self) -> Capabilities:
         if self._known is None:
             why_not = await self._try()
-            self._known = Capabilities(not why_not, why_not, (*_DIFFERENCES, *differences()))
+            told = (*_DIFFERENCES, *differences())
+            self._known = Capabilities(not why_not, why_not, told, mounts=True)
         return self._known
 
     def layout(self, folders: Folders, venv: Path | None, interpreter: Interpreter) -> Layout:  # noqa: ARG002
@@ -71,6 +74,7 @@ class BuildahEngine:
         doorway = None
         try:
             await asyncio.to_thread(self._sandbox.furnish, spec.folders)
+            await asyncio.to_thread(open_to, UID, spec.mounts)
             doorway = open_doorway(spec.socket)
             order = self._order(spec, image, doorway.fileno())
             app = await BuildahApp.start(
@@ -139,18 +143,10 @@ class BuildahEngine:
             words += ["--perms", "1777", "--tmpfs", f"{_ROOT}/{folder}"]
         for name in ("hosts", "resolv.conf"):
             words += ["--ro-bind", str(folders.system / name), f"{_ROOT}/etc/{name}"]
-        return [
-            *words,
-            "--chdir",
-            "/",
-            "--setenv",
-            "PATH",
-            "/usr/bin:/bin",
-            "--setenv",
-            "LANG",
-            "C.UTF-8",
-            "--",
-        ]
+        for mount in spec.mounts:
+            words += _bind(mount, root)
+        words += ["--chdir", "/", "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LANG", "C.UTF-8"]
+        return [*words, "--"]
 
     async def _try(self) -> str:
         """Return why images cannot be built and run here; nothing if they can."""
@@ -187,3 +183,12 @@ class BuildahApp(SupervisedApp):
         code = await super().wait()
         await tool.remove(container)
         return code
+
+
+def _bind(mount: Mount, root: Path) -> list[str]:
+    """Return what mounts a folder into the image at *root*; its own links may not lead it out of there."""
+    target = within(root, mount.target)
+    words = []
+    for parent in reversed(target.parents[:-1]):
+        words += ["--perms", "0755", "--dir", f"{_ROOT}{parent}"]
+    return [*words, "--ro-bind" if mount.read_only else "--bind", str(mount.source), f"{_ROOT}{target}"]

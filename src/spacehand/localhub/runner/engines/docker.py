@@ -25,10 +25,12 @@ from spacehand.localhub.runner.engines._protocol import (
     Folders,
     Layout,
     Listener,
+    Mount,
     Output,
     RunSpec,
 )
 from spacehand.localhub.runner.engines.doorway import open_doorway
+from spacehand.localhub.runner.engines.mounting import open_to
 from spacehand.localhub.runner.engines.supervised import RELAY, SupervisedApp
 from spacehand.localhub.runner.images.builder import ImageBuilder
 from spacehand.localhub.runner.images.buildkit import DockerTool, programs
@@ -36,7 +38,7 @@ from spacehand.localhub.runner.images.buildkit import DockerTool, programs
 _SOCKETS = ("/run/docker.sock", "/var/run/docker.sock", "~/.docker/run/docker.sock")
 _UNIX = "unix://"
 _MOST_PROCESSES = 4096
-_UID = "1000"
+_UID = 1000
 _ATTENDANT = Path(attendant.__file__)
 _STOP_SECONDS = 5.0  # that the daemon may take beyond the app's own grace
 _DIFFERENCES = ("disk space is not limited",)
@@ -62,6 +64,7 @@ class DockerEngine:
         self._adopted: set[str] = set()  # ids of containers
         self._behind_relay = True
         self._gives_gpus = False
+        self._mounts = False
         self._tool = DockerTool(self.host)
         self.builder = ImageBuilder(self._tool, scratch, hub)
 
@@ -69,13 +72,14 @@ class DockerEngine:
         if self._known is None:
             why_not = await self._try()
             differences = _DIFFERENCES + (_BEHIND_RELAY if self._behind_relay else _PUBLISHED)
-            self._known = Capabilities(not why_not, why_not, differences, self._gives_gpus)
+            self._known = Capabilities(not why_not, why_not, differences, self._gives_gpus, self._mounts)
         return self._known
 
     def layout(self, folders: Folders, venv: Path | None, interpreter: Interpreter) -> Layout:  # noqa: ARG002
         return Layout("/app", "/home/user", "/tmp", "", "0.0.0.0", 0)  # noqa: S108
 
     async def start(self, spec: RunSpec, output: Output) -> DockerApp:
+        await asyncio.to_thread(open_to, _UID, spec.mounts)
         async with aiodocker.Docker(self.host) as docker:
             try:
                 container = await docker.containers.create(
@@ -126,6 +130,7 @@ class DockerEngine:
             "CapDrop": ["ALL"],
             "SecurityOpt": ["no-new-privileges"],
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "16m", "max-file": "2"}},
+            "Mounts": [_bind(mount) for mount in spec.mounts],
         }
         more: dict[str, Any] = {}
         if not self._behind_relay:
@@ -140,7 +145,7 @@ class DockerEngine:
         return {
             "Image": spec.image.tag,
             "Env": [f"{name}={value}" for name, value in spec.environment.items()],
-            "User": _UID,
+            "User": str(_UID),
             "Labels": {"spacehand.hub": self._hub, "spacehand.space": spec.space},
             "HostConfig": host,
             **more,
@@ -209,6 +214,7 @@ class DockerEngine:
             return "the docker daemon runs no Linux containers"
         self._behind_relay = os.geteuid() == 0 and bool(shutil.which("nsenter")) and _is_beside(told)
         self._gives_gpus = gives_gpus(told)
+        self._mounts = mounts_folders(told, os.geteuid())
         self._tool.host_network = "bridge" not in networks
         if not self._behind_relay and "bridge" not in networks:
             return "the daemon has no network to publish a port in, and this Hub may not enter a container's"
@@ -327,6 +333,18 @@ def _path(host: str) -> str:
 def gives_gpus(told: Mapping[str, Any], devices: Path = Path("/dev")) -> bool:
     """Return whether a container gets graphics processors if it asks, by what the daemon has *told*."""
     return "nvidia" in (told.get("Runtimes") or {}) and (devices / "nvidiactl").exists()
+
+
+def mounts_folders(told: Mapping[str, Any], uid: int) -> bool:
+    """Return whether containers get folders of a Hub that runs as *uid*, by what the daemon has *told*."""
+    names = {part for one in told.get("SecurityOptions") or () for part in str(one).split(",")}
+    # Under another number inside, or with the Hub as somebody else, the app could not write to its buckets.
+    return _is_beside(told) and uid in (0, _UID) and not names & {"name=userns", "name=rootless"}
+
+
+def _bind(mount: Mount) -> dict[str, Any]:
+    source, target = str(mount.source), mount.target
+    return {"Type": "bind", "Source": source, "Target": target, "ReadOnly": mount.read_only}
 
 
 def _is_beside(told: Mapping[str, Any]) -> bool:

@@ -20,11 +20,11 @@ from spacehand.localhub.runner.engines._protocol import (
     Fidelity,
     Folders,
     Layout,
-    Mount,
     Output,
     RunSpec,
 )
 from spacehand.localhub.runner.engines.doorway import open_doorway
+from spacehand.localhub.runner.engines.mounting import open_to
 from spacehand.localhub.runner.engines.supervised import RELAY, SupervisedApp, differences
 from spacehand.localhub.store.place import WEB_SOCKET
 
@@ -105,7 +105,8 @@ class SandboxEngine:
 
     async def start(self, spec: RunSpec, output: Output) -> SupervisedApp:
         await asyncio.to_thread(self._prepare, spec.folders)
-        await asyncio.to_thread(self._open, spec.mounts)
+        if self._as_root:
+            await asyncio.to_thread(open_to, UID, spec.mounts)
         if not self._egress.has_own_network:
             return await self._start(spec, output, None)
         # Made here and handed in: a socket in a folder of the app's could be swapped for a link to elsewhere.
@@ -215,12 +216,6 @@ class SandboxEngine:
         if not link.is_symlink():
             link.symlink_to("/app")
         self.hand_over([folders.app, folders.home, folders.temporary])
-
-    def _open(self, mounts: Iterable[Mount]) -> None:
-        """Let the sandbox's user write to what it may; all that is in there already is its own."""
-        for mount in mounts:
-            if self._as_root and not mount.read_only:
-                os.chown(mount.source, UID, UID)
 
     async def _try(self) -> str:
         """Return why the sandbox does not work here; nothing if it does."""

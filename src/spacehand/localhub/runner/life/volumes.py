@@ -31,9 +31,12 @@ def prepare(
     Only what the Space's owner may read is mounted.
 
     Raises:
-        UnhealthyAppError: a repository or a folder in it is not there, or the path is the system's.
+        UnhealthyAppError: a repository or a folder in it is not there, or the path is the system's, or in
+            another volume.
     """
-    return tuple(_mount(hub, space, volume, folder / str(number)) for number, volume in enumerate(volumes))
+    wanted = list(volumes)
+    _refuse_nested([_target(volume) for volume in wanted])
+    return tuple(_mount(hub, space, volume, folder / str(number)) for number, volume in enumerate(wanted))
 
 
 def differences(volumes: Iterable[Mapping[str, Any]], *, are_mounted: bool) -> list[str]:
@@ -47,6 +50,10 @@ def differences(volumes: Iterable[Mapping[str, Any]], *, are_mounted: bool) -> l
     ]
 
 
+def _target(volume: Mapping[str, Any]) -> PurePosixPath:
+    return PurePosixPath("/", *PurePosixPath(volume["mountPath"]).parts[1:])  # `//data` is `/data`
+
+
 def _is_the_systems(target: PurePosixPath) -> bool:
     if target in (PurePosixPath("/app"), PurePosixPath("/home/user")):
         return True
@@ -54,8 +61,16 @@ def _is_the_systems(target: PurePosixPath) -> bool:
     return top in _SYSTEM or top.startswith("lib") or top.endswith("bin")
 
 
+def _refuse_nested(targets: list[PurePosixPath]) -> None:
+    """In a bucket an app may put a link to anywhere in the place where the other volume would be mounted."""
+    for target in targets:
+        around = next((one for one in targets if one in target.parents), None)
+        if around is not None:
+            raise UnhealthyAppError(f"Volume mount failed: `{target}` is inside the volume at `{around}`")
+
+
 def _mount(hub: LocalHub, space: Repo, volume: Mapping[str, Any], folder: Path) -> Mount:
-    target = PurePosixPath(volume["mountPath"])
+    target = _target(volume)
     if _is_the_systems(target):
         raise UnhealthyAppError(f"Volume mount failed: `{target}` is the system's own; take `/data`, say")
     try:
