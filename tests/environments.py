@@ -21,7 +21,8 @@ def environment_with(*requirements: str, files: Sequence[Path] = ()) -> Path:
     Return the Python of an environment that holds *requirements* and what *files* ask for.
 
     It is made once and kept for later runs: the name is a digest of what was asked for and of this Python.
-    Folders may be asked for as ``./path``; they are installed as they are now, each time.
+    Folders may be asked for as ``./path``; they are installed as they are now, and not again while no file of
+    them has changed: another test may be running what is there.
     """
     packages = [word for word in requirements if not word.startswith((".", "/"))]
     folders = [word for word in requirements if word.startswith((".", "/"))]
@@ -34,9 +35,32 @@ def environment_with(*requirements: str, files: Sequence[Path] = ()) -> Path:
         if not (folder / "made").exists():
             _make(folder, packages, files)
         python = folder / "bin/python"
-        if folders:
-            _uv("pip", "install", "--python", str(python), "--no-deps", "--reinstall", *folders)
+        _install(python, folders, folder / "folders")
     return python
+
+
+def _install(python: Path, folders: Sequence[str], installed: Path) -> None:
+    """Install *folders*, unless by what *installed* remembers of the last time they are there."""
+    known = installed.read_text().splitlines() if installed.exists() else []
+    states = [_state(Path(folder)) for folder in folders]
+    if not set(states) <= set(known):
+        installed.unlink(missing_ok=True)
+        _uv("pip", "install", "--python", str(python), "--no-deps", "--reinstall", *folders)
+        installed.write_text("\n".join(states))
+
+
+def _state(folder: Path) -> str:
+    """Return a digest of a wheel, or of all that git would keep of *folder*."""
+    if folder.is_file():
+        return hashlib.sha256(folder.read_bytes()).hexdigest()
+    words = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(words, cwd=folder, capture_output=True, check=True).stdout.split(b"\0")
+    digest = hashlib.sha256()
+    for name in sorted(filter(None, listed)):
+        path = folder / os.fsdecode(name)
+        if path.is_file():
+            digest.update(name + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def _make(folder: Path, packages: Sequence[str], files: Sequence[Path]) -> None:
