@@ -85,6 +85,7 @@ KINDS = (
         "docker",
         "container",
         {"app.py": STREAMLIT},
+        header="preload_from_hub:\n- ada/tiny config.json\n",
         page="Streamlit",
         # The Hub says at each push that this is no SDK any more.
         marks=(pytest.mark.docker, pytest.mark.filterwarnings("ignore:(?s).*streamlit is no longer")),
@@ -151,6 +152,9 @@ def test_a_space_runs_and_keeps_its_secret(hub: HubProcess, kind: Kind, request:
     """
     Its own page shows the variable; the secret is used, and is found nowhere a stranger could look.
     """
+    if "preload_from_hub" in kind.header:
+        hub.api.create_repo("ada/tiny")
+        hub.api.upload_file(path_or_fileobj=b"tiny", path_in_repo="config.json", repo_id="ada/tiny")
     push(hub, "ada/kind", kind)
     runtime = hub.api.get_space_runtime("ada/kind").raw
     assert runtime["spacehand"]["fidelity"] == kind.fidelity
@@ -173,6 +177,15 @@ def test_a_space_runs_and_keeps_its_secret(hub: HubProcess, kind: Kind, request:
         assert f"built for {VARIABLE}" in places["build log"]
     if kind.sdk == "streamlit":
         assert "[spacehand] `sdk: streamlit` is no SDK of huggingface.co any more" in places["build log"]
+        assert "--> Preloading ada/tiny@" in places["build log"]
+        assert preloaded(request.getfixturevalue("dockerd")) == "tiny"
+
+
+def preloaded(daemon: Dockerd) -> str:
+    """Return what the app's user finds in the client's cache, and may add to."""
+    container = daemon.run("ps", "--quiet", "--filter", "label=spacehand.space=ada/kind").stdout.strip()
+    look = "cd ~/.cache/huggingface/hub && touch models--ada--tiny/new && cat models--ada--tiny/snapshots/*/*"
+    return daemon.run("exec", container, "sh", "-c", look).stdout
 
 
 def command_lines() -> str:

@@ -243,8 +243,6 @@ def _differences(header: Mapping[str, Any], sdk: Sdk) -> tuple[str, ...]:
             "`app_build_command` ran on this machine; huggingface.co runs it as a job, and keeps what it "
             "makes in `refs/convert/build`"
         )
-    if header.get("preload_from_hub") and sdk.needs_image:
-        found.append("`preload_from_hub` is not done: the app loads these files when it asks for them")
     if header.get("hf_oauth"):
         found.append("`hf_oauth`: there is no sign-in with a Hugging Face account here")
     return tuple(found)

@@ -75,7 +75,8 @@ def test_a_container_has_its_volumes(hub: HubProcess):
         ],
     )
     answer = app("seen() if self.path == '/seen' else 'up'", before=VOLUMES)
-    sha = push(hub, "ada/volumes", Dockerfile=DOCKERFILE.format(more=LINKED), app_py=answer)
+    header = "preload_from_hub:\n- ada/tiny\n"
+    sha = push(hub, "ada/volumes", header, Dockerfile=DOCKERFILE.format(more=LINKED), app_py=answer)
     runtime = settled(hub, "ada/volumes", sha)
     assert runtime["stage"] == "RUNNING", runtime
 
@@ -91,3 +92,5 @@ def test_a_container_has_its_volumes(hub: HubProcess):
     told = runtime["spacehand"]["differences"]
     assert "the bucket `ada/kept` is a folder of this Hub, and not on huggingface.co" in told
     assert not any("is not mounted" in difference for difference in told)
+    build = "".join(api.fetch_space_logs("ada/volumes", build=True))
+    assert "[spacehand] `preload_from_hub` changes nothing beside a Dockerfile" in build

@@ -38,16 +38,16 @@ def require(repos: Repos, wanted: Iterable[Preload], log: Callable[[str], None])
         log(f"--> Preloading {one.model}@{snapshot.sha[:7]}: {len(sizes)} files, {sum(sizes)} bytes")
 
 
-def fill(repos: Repos, wanted: Iterable[Preload], home: Path) -> None:
+def fill(repos: Repos, wanted: Iterable[Preload], cache: Path) -> None:
     """
-    Put the files into the cache in *home*, as the official client lays it out.
+    Put the files into *cache*, as the official client lays it out.
 
     Raises:
         BuildFailedError: they were taken away since the build.
     """
     for one in wanted:
         snapshot = _snapshot(repos, one)
-        model = home / CACHE / f"models--{one.model.owner}--{one.model.name}"
+        model = cache / f"models--{one.model.owner}--{one.model.name}"
         reference = model / "refs" / one.revision
         reference.parent.mkdir(parents=True, exist_ok=True)
         reference.write_text(snapshot.sha)

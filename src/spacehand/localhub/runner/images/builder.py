@@ -15,7 +15,13 @@ from typing import Protocol
 from spacehand.localhub.runner.build.builder import BUILD_SECONDS, BuildFailedError, Built, queued_line
 from spacehand.localhub.runner.build.package_index import certificates, pip_configuration
 from spacehand.localhub.runner.build.plan import BuildPlan
-from spacehand.localhub.runner.images.streamlit import CERTIFICATES, CERTIFICATES_AT, PIP_SETTINGS
+from spacehand.localhub.runner.images.streamlit import (
+    APP,
+    CERTIFICATES,
+    CERTIFICATES_AT,
+    MODELS,
+    PIP_SETTINGS,
+)
 from spacehand.localhub.runner.images.transcript import Transcript
 
 # Docker knows these arguments without an ARG.
@@ -23,6 +29,10 @@ _PREDEFINED = frozenset(
     name
     for one in ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
     for name in (one, one.lower())
+)
+_NOT_PRELOADED = (
+    "`preload_from_hub` changes nothing beside a Dockerfile, which is built as it is: "
+    "download what the image needs in one of its steps"
 )
 _KEPT_IMAGES = 3  # of each Space: what serves, what is built, and one to go back to
 
@@ -44,6 +54,8 @@ class Materials:
     check_out: Callable[[Path], None]  # writes the commit's files to a folder
     variables: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    # Puts the models that `preload_from_hub` names into a folder, and tells of it.
+    preload: Callable[[Path, Callable[[str], None]], None] = lambda _folder, _log: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +134,8 @@ class ImageBuilder:
         recipe = plan.recipe
         assert recipe is not None  # noqa: S101 - the caller chose this builder for it
         log(queued_line(plan.sha, self.now()))
+        if plan.card.preload and not recipe.generated:
+            log(f"[spacehand] {_NOT_PRELOADED}")
         for warning in recipe.warnings:
             log(f"[spacehand] {warning}")
         arguments = self._arguments(plan, materials)
@@ -160,11 +174,12 @@ class ImageBuilder:
         recipe = plan.recipe
         assert recipe is not None  # noqa: S101
         context, dockerfile = folder / "context", folder / "Dockerfile"
-        await asyncio.to_thread(materials.check_out, context)
+        await asyncio.to_thread(materials.check_out, context / APP if recipe.generated else context)
         dockerfile.write_text(recipe.text)
         secrets = dict(materials.secrets)
         files = {}
         if recipe.generated:
+            await asyncio.to_thread(materials.preload, context / MODELS, log)
             trusted = certificates()
             if trusted is not None:
                 files[CERTIFICATES] = Path(shutil.copy(trusted, folder / CERTIFICATES))

@@ -51,5 +51,6 @@ def for_streamlit(card: SpaceCard, *, requirements: bool, packages: tuple[str, .
         python=card.python_version,
         requirements=requirements,
         packages=packages,
+        models=bool(card.preload),
     )
     return Recipe(text, Dockerfile.parse(text), card.app_port, generated=True, warnings=(streamlit.REASON,))

@@ -13,6 +13,9 @@ REASON = (
 PIP_SETTINGS = "spacehand_pip.conf"
 CERTIFICATES = "spacehand_certificates.pem"
 CERTIFICATES_AT = f"/etc/{CERTIFICATES}"
+# What is in the build's context: the commit's files, and models as the official client keeps them.
+APP, MODELS = "app", "models"
+_CACHE = "/home/user/.cache/huggingface/hub"
 _INSTALL = (
     f"RUN --mount=type=secret,id={PIP_SETTINGS},target=/etc/pip.conf,required=false "
     f"--mount=type=secret,id={CERTIFICATES},target={CERTIFICATES_AT},required=false "
@@ -29,8 +32,9 @@ def dockerfile(
     python: str | None,
     requirements: bool,
     packages: tuple[str, ...],
+    models: bool = False,
 ) -> str:
-    """Return the Dockerfile that runs *app_file* as the Streamlit SDK did."""
+    """Return the Dockerfile that runs *app_file* as the Streamlit SDK did, with *models* in its cache."""
     wanted = f"streamlit=={version}" if version else "streamlit"
     lines = [f"FROM python:{python or _PYTHON}"]
     if packages:
@@ -39,7 +43,7 @@ def dockerfile(
     lines += ["WORKDIR /app"]
     if requirements:
         lines += [
-            "COPY requirements.txt /tmp/requirements.txt",
+            f"COPY {APP}/requirements.txt /tmp/requirements.txt",
             f"{_INSTALL} -r /tmp/requirements.txt {wanted}",
         ]
     else:
@@ -48,8 +52,9 @@ def dockerfile(
     # Inside the Hub's page the app is in a frame, where its own protection would refuse the browser.
     command += ["--server.headless=true", "--server.enableXsrfProtection=false"]
     lines += [
-        "RUN mkdir -p /home/user && chown 1000 /home/user /app",
-        "COPY --chown=1000 . /app",
+        f"RUN mkdir -p {_CACHE} && chown -R 1000 /home/user /app",
+        *([f"COPY --chown=1000 {MODELS} {_CACHE}"] if models else []),
+        f"COPY --chown=1000 {APP} /app",
         "USER 1000",
         "ENV HOME=/home/user PYTHONUNBUFFERED=1 STREAMLIT_BROWSER_GATHER_USAGE_STATS=false",
         f"EXPOSE {port}",

@@ -179,6 +179,7 @@ class Launcher:
             lambda folder: self._materialize(repo, build.sha, folder),
             settings.variables,
             settings.secrets,
+            lambda folder, tell: self._preload(build, folder, tell),
         )
         async with self.builds:
             return await engine.builder.build(build, materials, log, factory=factory)
@@ -346,7 +347,11 @@ class Launcher:
         self._materialize(repo, build.sha, folders.app)
         for folder in (folders.home, folders.temporary):
             folder.mkdir()
-        preload.fill(self.hub.repos, build.card.preload, folders.home)
+        preload.fill(self.hub.repos, build.card.preload, folders.home / preload.CACHE)
+
+    def _preload(self, build: BuildPlan, cache: Path, log: Callable[[str], None]) -> None:
+        preload.require(self.hub.repos, build.card.preload, log)
+        preload.fill(self.hub.repos, build.card.preload, cache)
 
     def _materialize(self, repo: Repo, sha: str, folder: Path) -> None:
         try:
