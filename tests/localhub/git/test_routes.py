@@ -28,7 +28,9 @@ class Clone:
 
     def git(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         command = ["git", "-C", str(self.folder), *arguments]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, errors="replace", check=False
+        )
         assert done.returncode == 0 or not check, done.stderr
         return done
 
@@ -179,6 +181,26 @@ def test_invalid_readme_is_refused(clone: Clone) -> None:
     clone.commit({"README.md": b"---\nlicense: [\n---\n"})
 
     assert "Invalid metadata in README.md" in clone.refused()
+
+
+def test_names_that_are_not_utf8_are_refused(clone: Clone, official: HfApi, repo: str) -> None:
+    """No client can ask for such a file, branch or tag: its name does not fit into JSON."""
+    clone.commit({"ü/é.txt": b"fine", "a.txt": b"1"})
+    clone.git("push")
+    (clone.folder / "a.txt").rename(
+        clone.folder / os.fsdecode(b"ol\xe9.txt")
+    )  # as a Latin-1 machine calls it
+    clone.git("add", "--all")
+    clone.git("commit", "-m", "renamed")
+
+    said = clone.refused()
+
+    assert "file names that are not UTF-8" in said
+    assert "- ol\ufffd.txt" in said
+    for ref in (b"refs/heads/\xff", b"refs/tags/\xff"):
+        assert "branch or tag is not UTF-8" in clone.refused("origin", f"HEAD~1:{os.fsdecode(ref)}")
+    assert [branch.name for branch in official.list_repo_refs(repo).branches] == ["main"]
+    assert official.file_exists(repo, "ü/é.txt")
 
 
 def test_tree_that_would_leave_the_folder_is_refused(clone: Clone) -> None:

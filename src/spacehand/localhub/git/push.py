@@ -9,6 +9,7 @@ the answer from another; if the Hub dies, the answer ends without a word, which 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import uuid
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from spacehand.localhub.repos.store import Repo
     from spacehand.localhub.store.place import Place
 
+_log = logging.getLogger(__name__)
 _BRANCHES = "refs/heads/"
 _HOOK = """\
 #!/bin/sh
@@ -95,6 +97,10 @@ class Push:
             Inspection(self.hub, self.repo, objects).require_allowed(self.moves)
         except RefusedError as refused:
             return str(refused)
+        except Exception:
+            # Without a word the hook would say that the Hub has stopped, and the reason would be lost.
+            _log.exception("looking at a push to %s", self.repo.id)
+            return "The Hub failed while it looked at the push, and took nothing of it. Its log says why."
         return "yes"
 
 

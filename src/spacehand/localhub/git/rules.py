@@ -44,7 +44,8 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Blob:
+class _Object:
+    kind: str  # `blob` or `tree`, among others
     oid: str
     size: int  # bytes
     path: str
@@ -68,21 +69,41 @@ class Inspection:
         Let the push pass.
 
         Raises:
-            RefusedError: it deletes ``main``, writes outside branches and tags, has large files outside LFS,
-                pointers to bytes that were never uploaded, or a README whose front matter is not valid.
+            RefusedError: it deletes ``main``, writes outside branches and tags, has names that are not UTF-8,
+                large files outside LFS, pointers to bytes that were never uploaded, or a README whose front
+                matter is not valid.
         """
         for move in moves:
+            if not _is_text(move.ref):
+                raise _refused("Your push was rejected because the name of a branch or tag is not UTF-8.")
             if not move.ref.startswith(("refs/heads/", "refs/tags/")):
                 raise _refused(f"{move.ref} is neither a branch nor a tag.")
             if move.ref == MAIN and move.new == NOTHING:
                 raise _refused(f"Cannot delete {MAIN}.")
         kept = [move for move in moves if move.new != NOTHING]
-        blobs = list(self._new_blobs([move.new for move in kept]))
+        fresh = list(self._new_objects([move.new for move in kept]))
+        blobs = [one for one in fresh if one.kind == "blob"]
+        self._require_names([one for one in fresh if one.kind == "tree"])
         self._require_small(blobs)
         self._require_uploaded(blobs)
         self._require_readmes([move.new for move in kept if move.ref.startswith("refs/heads/")])
 
-    def _require_small(self, blobs: Iterable[_Blob]) -> None:
+    def _require_names(self, trees: Sequence[_Object]) -> None:
+        contents = self._contents([tree.oid for tree in trees])
+        unreadable = [
+            f"{tree.path}/{name}".lstrip("/").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            for tree, content in zip(trees, contents, strict=True)
+            for name in _names(content)
+            if not _is_text(name)
+        ]
+        if unreadable:
+            raise _refused(
+                "Your push was rejected because it contains file names that are not UTF-8.",
+                "Please rename them: `convmv -f latin1 -t utf8 -r .` does it for most.",
+                files=unreadable,
+            )
+
+    def _require_small(self, blobs: Iterable[_Object]) -> None:
         large = [blob.path for blob in blobs if blob.size > MAX_REGULAR]
         if large:
             raise _refused(
@@ -91,7 +112,7 @@ class Inspection:
                 files=large,
             )
 
-    def _require_uploaded(self, blobs: Iterable[_Blob]) -> None:
+    def _require_uploaded(self, blobs: Iterable[_Object]) -> None:
         small = [blob for blob in blobs if blob.size <= _MAX_POINTER]
         contents = self._contents([blob.oid for blob in small])
         missing = [
@@ -119,17 +140,16 @@ class Inspection:
             except HubError as error:
                 raise _refused(f"Your push was rejected: {error.message}") from None
 
-    def _new_blobs(self, heads: Sequence[str]) -> Iterator[_Blob]:
-        """Yield the files that come with *heads* and that no branch or tag has had before."""
+    def _new_objects(self, heads: Sequence[str]) -> Iterator[_Object]:
+        """Yield the files and folders that come with *heads* and that no branch or tag has had before."""
         if not heads:
             return
         listed = self._run(["rev-list", "--objects", "--stdin", "--not", "--all"], heads)
         form = "--batch-check=%(objecttype) %(objectname) %(objectsize) %(rest)"
-        described = self._run(["cat-file", form], listed.decode("utf-8", "replace").split("\n")[:-1])
+        described = self._run(["cat-file", form], listed.decode("utf-8", "surrogateescape").split("\n")[:-1])
         for line in described.split(b"\n")[:-1]:
-            kind, oid, size, path = line.split(b" ", 3)
-            if kind == b"blob":
-                yield _Blob(oid.decode(), int(size), path.decode("utf-8", "replace"))
+            kind, oid, size, path = line.decode("utf-8", "surrogateescape").split(" ", 3)
+            yield _Object(kind, oid, int(size), path)
 
     def _contents(self, names: Sequence[str]) -> Iterator[bytes]:
         """Yield what each of *names* holds; nothing where there is no such object."""
@@ -151,7 +171,7 @@ class Inspection:
             return b""
         done = subprocess.run(
             git_command(*arguments),
-            input="".join(f"{line}\n" for line in lines).encode(),
+            input="".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"),
             env=self._environment,
             capture_output=True,
             check=False,
@@ -160,6 +180,20 @@ class Inspection:
             why = done.stderr.decode("utf-8", "replace").strip()
             raise RefusedError(f"The push could not be inspected: {why}")
         return done.stdout
+
+
+def _names(tree: bytes) -> Iterator[str]:
+    """Yield the names in the content of a tree object: mode, name, a zero byte, the 20 bytes of an id."""
+    start = 0
+    while start < len(tree):
+        end = tree.index(b"\0", start)
+        yield tree[start:end].split(b" ", 1)[1].decode("utf-8", "surrogateescape")
+        start = end + 21
+
+
+def _is_text(name: str) -> bool:
+    """Whether *name*, in which `surrogateescape` kept the bytes that mean nothing, has none of these."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in name)
 
 
 def _refused(*lines: str, files: Sequence[str] = ()) -> RefusedError:
