@@ -1,21 +1,22 @@
-"""The soak of the statistics app, for a minute."""
+"""The soak of the statistics app, for five minutes."""
 
 from __future__ import annotations
 
 import pytest
-from benchmarks.soak import MOST_BYTES, soak
+from benchmarks.soak import MOST_BYTES, MOST_ERRORS, soak
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_ten_people_lose_nothing_while_workers_are_killed():
     """
-    No page is lost; an analysis fails only where its process got no more memory, and says so.
+    No page is lost; fewer than 0.5 % of the analyses fail, and only where a process got no more memory.
     """
-    found = soak(60.0, rounds=10, kill_every=15.0, starve_every=50.0)
+    found = soak(300.0)
     assert found.killed
     assert found.starved
     assert found.lost == 0
     assert found.known
+    assert found.error_rate < MOST_ERRORS
     assert not [text for text in found.failed if "needed more memory" not in text]
     assert 0 < found.most_bytes < MOST_BYTES
