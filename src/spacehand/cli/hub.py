@@ -48,7 +48,7 @@ def hub_command() -> None:
     type=click.Choice([mode.value for mode in Egress]),
     default=Egress.HUB_ONLY.value,
     show_default=True,
-    help="What sandboxed apps reach: nothing, this Hub, the web by a proxy, or all that this machine does.",
+    help="What shut-in apps reach: nothing, this Hub, the web by a proxy, or all that this machine does.",
 )
 @click.option(
     "--engine",

@@ -13,10 +13,15 @@ class Egress(StrEnum):
     WEB = "web"
     HOST = "host"
 
+    def difference(self, who: str) -> str:
+        """Return how *who* is not as on huggingface.co, where apps reach everybody's 80, 443 and 8080."""
+        return f"the {who} {_DIFFERENCES[self]}"
+
     @property
-    def difference(self) -> str:
-        """How this is not as on huggingface.co, where apps reach the ports 80, 443 and 8080 of anybody."""
-        return _DIFFERENCES[self]
+    def container_differences(self) -> tuple[str, ...]:
+        """How a container is not as on huggingface.co, whose app listens where its image says."""
+        told = self.difference("container")
+        return (told,) if self.has_own_network else (told, _SHARED_PORTS)
 
     @property
     def has_own_network(self) -> bool:
@@ -24,9 +29,10 @@ class Egress(StrEnum):
         return self is not Egress.HOST
 
 
+_SHARED_PORTS = "a port serves one Space: a new version starts when the one before has ended"
 _DIFFERENCES = {
-    Egress.NONE: "the sandbox reaches no address, not even this Hub",
-    Egress.HUB_ONLY: "the sandbox reaches this Hub and no other address",
-    Egress.WEB: "the sandbox reaches the web through a proxy, named in `http_proxy` and `https_proxy`",
-    Egress.HOST: "the sandbox has this machine's network, and reaches all that your programs reach",
+    Egress.NONE: "reaches no address, not even this Hub",
+    Egress.HUB_ONLY: "reaches this Hub and no other address",
+    Egress.WEB: "reaches the web through a proxy, named in `http_proxy` and `https_proxy`",
+    Egress.HOST: "has this machine's network, and reaches all that your programs reach",
 }

@@ -57,19 +57,28 @@ class Surroundings:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def environment(around: Surroundings, layout: Layout | None) -> dict[str, str]:
-    """
-    Return the variables of an app in *layout*; the owner's win over defaults, but not over facts.
+def environment(around: Surroundings, layout: Layout) -> dict[str, str]:
+    """Return the variables of an app in *layout*; the owner's win over defaults, but not over facts."""
+    return _with_owners(around, _defaults(around, layout))
 
-    Without a layout they are those of a container, whose image brings defaults of its own.
-    """
-    defaults = _defaults(around, layout) if layout else {"HF_ENDPOINT": around.endpoint}
-    return defaults | dict(around.variables) | dict(around.secrets) | _facts(around)
+
+def container_environment(around: Surroundings, layout: Layout) -> dict[str, str]:
+    """Return the variables of a container, whose image brings defaults of its own."""
+    return _with_owners(around, _proxies(layout) | {"HF_ENDPOINT": around.endpoint})
+
+
+def _with_owners(around: Surroundings, defaults: Mapping[str, str]) -> dict[str, str]:
+    return {**defaults, **around.variables, **around.secrets, **_facts(around)}
+
+
+def _proxies(layout: Layout) -> dict[str, str]:
+    if not layout.proxy:
+        return {}
+    return dict.fromkeys(_PROXIES, layout.proxy) | {"no_proxy": "localhost,127.0.0.1,::1"}
 
 
 def _defaults(around: Surroundings, layout: Layout) -> dict[str, str]:
-    proxies = dict.fromkeys(_PROXIES, layout.proxy) | {"no_proxy": "localhost,127.0.0.1,::1"}
-    return (proxies if layout.proxy else {}) | {
+    return _proxies(layout) | {
         "PATH": f"{layout.programs}:/usr/local/bin:/usr/bin:/bin",
         "HOME": layout.home,
         "USER": "user",

@@ -17,21 +17,17 @@ import psutil
 import pytest
 from tests.dockerd import Dockerd
 from tests.localhub.runner.conftest import Heard, Stand, ask
+from tests.localhub.runner.engines.conftest import MARK, build, engine_for
 from tests.localhub.runner.engines.test_process import until
 
 from spacehand.localhub.runner.engines._protocol import ImageEngine, RunSpec
-from spacehand.localhub.runner.engines.buildah import BuildahEngine
-from spacehand.localhub.runner.engines.docker import DockerEngine, gives_gpus
-from spacehand.localhub.runner.engines.sandbox import SandboxEngine
+from spacehand.localhub.runner.engines.docker import gives_gpus
 from spacehand.localhub.runner.images.buildah import BuildahTool
-from spacehand.localhub.runner.images.builder import BuildOrder, Image
-from spacehand.localhub.runner.images.transcript import Transcript
+from spacehand.localhub.runner.images.builder import Image
 from spacehand.localhub.store.place import Place
 
 pytestmark = pytest.mark.slow
 
-MARK = "orphans"
-DOCKERFILE = 'FROM python:3.11\nCOPY app.py .\nCMD ["python", "app.py"]\n'
 # Says a number a hundred times a second.
 TALKER = """
 import http.server, os, signal, threading, time
@@ -56,7 +52,8 @@ HUB = """
 import asyncio, json, sys, time
 from pathlib import Path
 from tests.localhub.runner.conftest import Heard, ask
-from tests.localhub.runner.engines.test_containers import engine_for, family, prepared
+from tests.localhub.runner.engines.conftest import engine_for
+from tests.localhub.runner.engines.test_containers import family, prepared
 
 async def main(kind, where, root, alone):
     engine = engine_for(kind, where, Path(root))
@@ -74,42 +71,10 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-@pytest.fixture(
-    params=[
-        pytest.param("docker", marks=pytest.mark.docker),
-        pytest.param("buildah", marks=pytest.mark.buildah),
-    ]
-)
-def kind(request: pytest.FixtureRequest) -> tuple[str, str]:
-    """An engine's name, and where its images are."""
-    if request.param == "docker":
-        return "docker", request.getfixturevalue("dockerd").host
-    return "buildah", str(request.getfixturevalue("buildah"))
-
-
-def engine_for(name: str, where: str, root: Path) -> ImageEngine:
-    if name == "docker":
-        return DockerEngine(MARK, root / "builds", host=where)
-    folder = root / "images"
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "buildah").is_symlink():
-        (folder / "buildah").symlink_to(where)
-    return BuildahEngine(MARK, folder, SandboxEngine())
-
-
 async def prepared(engine: ImageEngine, root: Path, alone: float = 60) -> RunSpec:
     """Return what starts the talker in *engine*, its image built."""
-    found = await engine.capabilities()
-    assert found.works, found.why_not
     tag = f"spacehand-{MARK}/talker:1"
-    if not await engine.builder.tool.has(tag):
-        room = root / "builds" / "talker"
-        room.mkdir(parents=True)
-        (room / "app.py").write_text(TALKER)
-        (room / "Dockerfile").write_text(DOCKERFILE)
-        said: list[str] = []
-        order = BuildOrder(room, room / "Dockerfile", tag, {}, {}, {})
-        assert await engine.builder.tool.build(order, Transcript(said.append)) == 0, said
+    await build(engine, tag, TALKER, root / "builds" / "talker")
     spec = Stand(engine, root).spec("")
     return replace(spec, image=Image(tag, 7860), environment={}, alone_seconds=alone, grace_seconds=20)
 

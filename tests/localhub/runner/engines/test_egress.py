@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 from dataclasses import replace
 
 import pytest
 from tests import needs
 from tests.localhub.runner.conftest import Stand, ask, server
+from tests.localhub.runner.engines.conftest import MARK, build, engine_for
 
 from spacehand.localhub.egress import Egress
-from spacehand.localhub.runner.engines._protocol import HubAccess
+from spacehand.localhub.runner.address import free_port
+from spacehand.localhub.runner.engines._protocol import Capabilities, HubAccess
+from spacehand.localhub.runner.engines.docker import Network, network_for
 from spacehand.localhub.runner.engines.sandbox import SandboxEngine
 from spacehand.localhub.runner.engines.web_proxy import WebProxy, is_public
+from spacehand.localhub.runner.images.builder import Image
 from spacehand.localhub.store.place import Place
 
 APP = server(
@@ -47,8 +52,7 @@ async def _serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter, bo
     writer.close()
 
 
-@pytest.mark.sandbox
-@pytest.mark.parametrize(
+MODES = pytest.mark.parametrize(
     ("egress", "reached"),
     [
         (Egress.NONE, ["refused", "refused", "refused"]),
@@ -57,17 +61,16 @@ async def _serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter, bo
         (Egress.HOST, ["hub", "web /", "web /page?a=b"]),
     ],
 )
-def test_an_app_reaches_what_its_hub_lets_it(egress: Egress, reached: list[str], place: Place):
-    """
-    The Hub, a server elsewhere directly, and the same by the proxy: each as the mode says, nothing more.
-    """
-    needs.bwrap()
-    stand = Stand(SandboxEngine(egress=egress), place.root)
 
-    async def story() -> list[str]:
+
+def what_it_reaches(
+    stand: Stand, place: Place, egress: Egress, image: Image | None = None
+) -> tuple[list[str], Capabilities]:
+    """Return what APP, or *image* with APP in it, reaches: the Hub, the web directly, the web by a proxy."""
+
+    async def story() -> tuple[list[str], Capabilities]:
         capabilities = await stand.engine.capabilities()
-        assert capabilities.works
-        assert egress.difference in capabilities.differences
+        assert capabilities.works, capabilities.why_not
         inner = await asyncio.start_unix_server(lambda r, w: _serve(r, w, "hub"), place.socket)
         place.socket.chmod(0o666)
         outer = await asyncio.start_server(lambda r, w: _serve(r, w, "hub"), "127.0.0.1", 0)
@@ -78,17 +81,69 @@ def test_an_app_reaches_what_its_hub_lets_it(egress: Egress, reached: list[str],
         proxy = WebProxy(place.web_socket, frozenset({web_port}), lambda _address: True)
         if egress is Egress.WEB:
             await proxy.start()
-        spec = stand.spec(APP, {"HUB": str(hub_port), "WEB": str(web_port)})
-        spec = replace(spec, environment={**spec.environment, "http_proxy": spec.layout.proxy})
+        spec = stand.spec(APP)
+        usual = {"HOST": "127.0.0.1", "PORT": str(image.port)} if image else spec.environment
+        ports = {"HUB": str(hub_port), "WEB": str(web_port)}
+        spec = replace(spec, environment={**usual, **ports, "http_proxy": spec.layout.proxy}, image=image)
         app = await stand.engine.start(spec, stand.lines)
         found: list[str] = json.loads(await ask(app))
         await app.stop()
         await proxy.stop()
         for one in (inner, outer, web):
             one.close()
-        return found
+        return found, capabilities
 
-    assert asyncio.run(story()) == reached
+    return asyncio.run(story())
+
+
+@pytest.mark.sandbox
+@MODES
+def test_an_app_reaches_what_its_hub_lets_it(egress: Egress, reached: list[str], place: Place):
+    """
+    The Hub, a server elsewhere directly, and the same by the proxy: each as the mode says, nothing more.
+    """
+    needs.bwrap()
+    stand = Stand(SandboxEngine(egress=egress), place.root)
+    found, capabilities = what_it_reaches(stand, place, egress)
+    assert found == reached
+    assert egress.difference("sandbox") in capabilities.differences
+
+
+@pytest.mark.slow
+@MODES
+def test_a_container_reaches_what_its_hub_lets_it(
+    kind: tuple[str, str], egress: Egress, reached: list[str], place: Place
+):
+    """
+    As a sandboxed app does; in this machine's own network it has to share the ports.
+    """
+    engine = engine_for(*kind, place.root, egress)
+    image = Image(f"spacehand-{MARK}/egress:1", free_port())
+    asyncio.run(build(engine, image.tag, APP, place.root / "builds" / "egress"))
+    found, capabilities = what_it_reaches(Stand(engine, place.root), place, egress, image)
+    assert found == reached
+    assert egress.difference("container") in capabilities.differences
+    assert capabilities.shares_ports is (egress is Egress.HOST)
+
+
+@pytest.mark.parametrize(
+    ("egress", "kernel", "may_enter", "network"),
+    [
+        (Egress.HUB_ONLY, os.uname().release, True, Network.OWN),
+        (Egress.NONE, os.uname().release, True, Network.OWN),
+        (Egress.HOST, os.uname().release, True, Network.MACHINES),
+        (Egress.HOST, os.uname().release, False, Network.MACHINES),
+        (Egress.WEB, os.uname().release, False, Network.DOCKERS),
+        (Egress.HOST, "6.10.14-linuxkit", True, Network.DOCKERS),
+    ],
+)
+def test_a_container_is_in_a_network_that_the_hub_may_enter(
+    egress: Egress, kernel: str, may_enter: bool, network: Network
+):
+    """
+    In its own where a relay can be put into that, else in docker's; in this machine's when that is asked for.
+    """
+    assert network_for(egress, {"KernelVersion": kernel}, may_enter=may_enter) is network
 
 
 def answer(place: Place, request: str, proxy: WebProxy | None = None) -> str:

@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import httpx2 as httpx
 import pytest
 from huggingface_hub import Volume
 from tests.conftest import HubProcess
 from tests.localhub.runner.engines.test_docker import DOCKERFILE, app, push, settled
 
+from spacehand.localhub.runner.address import free_port
+
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
+ENGINES = pytest.mark.parametrize(
+    "hub",
+    [
         pytest.param("docker", marks=pytest.mark.docker),
         pytest.param("buildah", marks=pytest.mark.buildah),
     ],
+    indirect=True,
 )
-def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
-    """A Hub that has one engine for images."""
-    found = HubProcess(tmp_path_factory.mktemp("furnishing") / "hub", arguments=("--engine", request.param))
+
+
+@pytest.fixture
+def hub(fresh_hub: HubProcess, request: pytest.FixtureRequest) -> HubProcess:
+    """A Hub that has one engine for images, and is not started yet."""
+    fresh_hub.arguments = ("--engine", request.param)
     if request.param == "docker":
-        found.environment = {"DOCKER_HOST": request.getfixturevalue("dockerd").host}
+        fresh_hub.environment = {"DOCKER_HOST": request.getfixturevalue("dockerd").host}
     else:
-        images = found.data / "images"
+        images = fresh_hub.data / "images"
         images.mkdir(parents=True)
         (images / "buildah").symlink_to(request.getfixturevalue("buildah"))
-    yield found.start()
-    found.stop()
+    return fresh_hub
 
 
 def ask(hub: HubProcess, space: str, path: str) -> str:
@@ -53,12 +56,13 @@ def seen():
 LINKED = "RUN ln -s ../opt/spacehand /linked"
 
 
+@ENGINES
 def test_a_container_has_its_volumes(hub: HubProcess):
     """
     A model is seen at its commit and cannot be changed; what uid 1000 writes to a bucket is there after a
     restart; where the image's own links lead elsewhere, the bucket is where they lead inside the image.
     """
-    api = hub.api
+    api = hub.start().api
     api.create_repo("ada/tiny")
     first = api.upload_file(path_or_fileobj=b"old", path_in_repo="config.json", repo_id="ada/tiny").oid
     api.upload_file(path_or_fileobj=b"new", path_in_repo="new.bin", repo_id="ada/tiny")
@@ -94,3 +98,59 @@ def test_a_container_has_its_volumes(hub: HubProcess):
     assert not any("is not mounted" in difference for difference in told)
     build = "".join(api.fetch_space_logs("ada/volumes", build=True))
     assert "[spacehand] `preload_from_hub` changes nothing beside a Dockerfile" in build
+
+
+# Tells what the proxy says to who asks for a port that is not the web's.
+ASKING = """
+import urllib.error, urllib.request
+def asked():
+    try:
+        return urllib.request.urlopen("http://8.8.8.8:25/", timeout=10).read()
+    except urllib.error.HTTPError as refused:
+        return refused.read().decode()
+"""
+
+
+@ENGINES
+def test_a_container_reaches_the_web_through_its_hub(hub: HubProcess):
+    """
+    With `--egress web` its environment names a proxy, which leads to the web's ports and to no others.
+    """
+    hub.arguments += ("--egress", "web")
+    hub.start()
+    networks = "[line.split(':')[0].strip() for line in open('/proc/net/dev') if ':' in line]"
+    answer = app(f"asked() if self.path == '/asked' else {networks}", before=ASKING)
+    sha = push(hub, "ada/web", app_py=answer)
+    runtime = settled(hub, "ada/web", sha)
+    assert runtime["stage"] == "RUNNING", runtime
+    assert ask(hub, "ada/web", "/asked") == "Apps reach the ports 80, 443, 8080, and not 25\n"
+    assert ask(hub, "ada/web", "/") == "['lo']"
+    told = "the container reaches the web through a proxy, named in `http_proxy` and `https_proxy`"
+    assert told in runtime["spacehand"]["differences"]
+
+
+@ENGINES
+def test_in_the_machines_network_a_port_serves_one_space(hub: HubProcess):
+    """
+    With `--egress host` a new version takes the port of the one before it, the next Hub adopts that, and
+    another Space on the same port is told why it does not start.
+    """
+    hub.arguments += ("--egress", "host")
+    hub.start()
+    port = free_port()
+    header = f"app_port: {port}\n"
+    for version in ("first", "second"):
+        sha = push(hub, "ada/host", header, app_py=app(f"['{version}', reach({hub.port})]", port=port))
+        runtime = settled(hub, "ada/host", sha)
+        assert runtime["stage"] == "RUNNING", runtime
+        assert ask(hub, "ada/host", "/") == f"['{version}', True]"
+    told = "a port serves one Space: a new version starts when the one before has ended"
+    assert told in runtime["spacehand"]["differences"]
+
+    hub.kill()
+    hub.start()
+    push(hub, "ada/other", header, app_py=app(port=port))
+
+    message = settled(hub, "ada/other")["errorMessage"]
+    assert message.startswith(f"Scheduling failure: unable to schedule. Port {port} of this machine is taken")
+    assert ask(hub, "ada/host", "/") == "['second', True]"

@@ -34,6 +34,7 @@ class Capabilities:
     differences: tuple[str, ...] = ()
     gpus: bool = False  # an app that asks for graphics processors gets them
     mounts: bool = False  # volumes are where the Space wants them
+    shares_ports: bool = False  # an app listens on this machine's own port, and not on one given to it
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from spacehand.localhub.runner.address import SocketAddress
@@ -27,19 +27,18 @@ from spacehand.localhub.runner.engines.doorway import open_doorway
 from spacehand.localhub.runner.engines.mounting import open_to, within
 from spacehand.localhub.runner.engines.sandbox import UID, SandboxEngine
 from spacehand.localhub.runner.engines.supervised import RELAY, SupervisedApp, differences
+from spacehand.localhub.runner.engines.way_out import proxy, ways_out
 from spacehand.localhub.runner.images.buildah import BuildahTool, ImageConfig
 from spacehand.localhub.runner.images.builder import ImageBuilder
 
 _ROOT = "/image"
+_SYSTEM = Path("/etc")
 _RELAY = "/opt/spacehand/relay.py"
 _STEP_INSIDE = "/opt/spacehand/step_inside.py"
-_HUB_FOLDER = "/run/spacehand/hub"
+_HUB_FOLDER = PurePosixPath("/run/spacehand/hub")
 # What relay and `step_inside` need, and give up before the app starts.
 _RIGHTS = ("CAP_SYS_CHROOT", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_KILL")
-_DIFFERENCES = (
-    "the image runs in a sandbox of bubblewrap, which reaches this Hub and no other address",
-    "disk space is not limited",
-)
+_DIFFERENCES = ("the image runs in a sandbox of bubblewrap", "disk space is not limited")
 
 
 class BuildahEngine:
@@ -52,6 +51,7 @@ class BuildahEngine:
         self._hub = hub
         self._folder = folder
         self._sandbox = sandbox
+        self._egress = sandbox.egress
         self._known: Capabilities | None = None
         self._adopted: set[str] = set()  # names of containers
         self._tool = BuildahTool(folder / "buildah")
@@ -60,12 +60,13 @@ class BuildahEngine:
     async def capabilities(self) -> Capabilities:
         if self._known is None:
             why_not = await self._try()
-            told = (*_DIFFERENCES, *differences())
-            self._known = Capabilities(not why_not, why_not, told, mounts=True)
+            told = (*_DIFFERENCES, *self._egress.container_differences, *differences())
+            shares = not self._egress.has_own_network
+            self._known = Capabilities(not why_not, why_not, told, mounts=True, shares_ports=shares)
         return self._known
 
     def layout(self, folders: Folders, venv: Path | None, interpreter: Interpreter) -> Layout:  # noqa: ARG002
-        return Layout("/app", "/home/user", "/tmp", "", "0.0.0.0", 0)  # noqa: S108
+        return Layout("/app", "/home/user", "/tmp", "", "0.0.0.0", 0, proxy(self._egress))  # noqa: S108
 
     async def start(self, spec: RunSpec, output: Output) -> BuildahApp:
         assert spec.image is not None  # noqa: S101 - only images come here
@@ -84,7 +85,7 @@ class BuildahEngine:
                 SocketAddress(spec.socket, spec.image.port),
                 output,
                 keep_open=[doorway.fileno()],
-                own_network=True,
+                own_network=self._egress.has_own_network,
             )
             return app.cleared_by(self._tool, container)
         except BaseException:
@@ -98,7 +99,8 @@ class BuildahEngine:
         if "mounted" not in record or spec.image is None:
             return None  # another engine's
         address = SocketAddress(spec.socket, spec.image.port)
-        app = await BuildahApp.adopt(record, spec, address, output, own_network=True)
+        own = record.get("own_network", True)
+        app = await BuildahApp.adopt(record, spec, address, output, own_network=own)
         if app is None:
             return None
         self._adopted.add(record["mounted"])
@@ -114,7 +116,6 @@ class BuildahEngine:
     def _order(self, spec: RunSpec, image: ImageConfig, doorway: int) -> dict[str, Any]:
         """Return what the relay is told."""
         assert spec.image is not None  # noqa: S101
-        port = spec.image.port
         inside = [str(spec.interpreter.path), "-I", "-S", _STEP_INSIDE, _ROOT, image.folder, str(UID)]
         environment = json.dumps({**image.environment, **spec.environment})
         return {
@@ -123,26 +124,27 @@ class BuildahEngine:
             "folder": "/",
             "grace": spec.grace_seconds,
             "listener": doorway,
-            "port": port,
-            "hub_port": spec.hub.port if spec.hub and spec.hub.port != port else None,
-            "hub_socket": f"{_HUB_FOLDER}/{spec.hub.socket.name}" if spec.hub else None,
+            "port": spec.image.port,
+            **ways_out(self._egress, spec.hub, spec.image.port, _HUB_FOLDER),
         }
 
     def _wrap(self, spec: RunSpec, root: Path) -> list[str]:
         """Return the sandbox's command line: this machine's Python for the relay, the image for the app."""
         folders = spec.folders
-        words = self._sandbox.shell(folders, spec.interpreter, own_network=True)
-        words += ["--cap-drop", "ALL", *(word for right in _RIGHTS for word in ("--cap-add", right))]
+        own = self._egress.has_own_network
+        words = self._sandbox.shell(folders, spec.interpreter, own_network=own)
+        words += ["--clearenv", "--cap-drop", "ALL"]
+        words += [word for right in _RIGHTS for word in ("--cap-add", right)]
         for folder in ("/opt", "/opt/spacehand", "/run", "/run/spacehand"):
             words += ["--dir", folder]
         words += ["--ro-bind", str(RELAY), _RELAY, "--ro-bind", step_inside.__file__, _STEP_INSIDE]
-        if spec.hub:
-            words += ["--ro-bind", str(spec.hub.socket.parent), _HUB_FOLDER]
+        if spec.hub and ways_out(self._egress, spec.hub, 0, _HUB_FOLDER):
+            words += ["--ro-bind", str(spec.hub.socket.parent), str(_HUB_FOLDER)]
         words += ["--bind", str(root), _ROOT, "--proc", f"{_ROOT}/proc", "--dev", f"{_ROOT}/dev"]
         for folder in ("dev/shm", "tmp"):
             words += ["--perms", "1777", "--tmpfs", f"{_ROOT}/{folder}"]
         for name in ("hosts", "resolv.conf"):
-            words += ["--ro-bind", str(folders.system / name), f"{_ROOT}/etc/{name}"]
+            words += ["--ro-bind", str((folders.system if own else _SYSTEM) / name), f"{_ROOT}/etc/{name}"]
         for mount in spec.mounts:
             words += _bind(mount, root)
         words += ["--chdir", "/", "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LANG", "C.UTF-8"]
@@ -177,7 +179,7 @@ class BuildahApp(SupervisedApp):
         return await (asyncio.shield(self._end) if self._end else super().wait())
 
     def record(self) -> Mapping[str, Any]:
-        return {**super().record(), "mounted": self._mounted}
+        return {**super().record(), "mounted": self._mounted, "own_network": self._own_network}
 
     async def _cleared_away(self, tool: BuildahTool, container: str) -> int:
         code = await super().wait()

@@ -8,14 +8,15 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import aiodocker
-import psutil
 from aiodocker.exceptions import DockerError
 
+from spacehand.localhub.egress import Egress
 from spacehand.localhub.runner.address import PortAddress, SocketAddress
 from spacehand.localhub.runner.build.interpreter import Interpreter
 from spacehand.localhub.runner.engines import attendant
@@ -24,26 +25,35 @@ from spacehand.localhub.runner.engines._protocol import (
     Fidelity,
     Folders,
     Layout,
-    Listener,
     Mount,
     Output,
     RunSpec,
 )
+from spacehand.localhub.runner.engines.docker_app import UNIX, DockerApp, DockerContainer, path_of, remove
 from spacehand.localhub.runner.engines.doorway import open_doorway
 from spacehand.localhub.runner.engines.mounting import open_to
-from spacehand.localhub.runner.engines.supervised import RELAY, SupervisedApp
+from spacehand.localhub.runner.engines.supervised import RELAY
+from spacehand.localhub.runner.engines.way_out import proxy, ways_out
 from spacehand.localhub.runner.images.builder import ImageBuilder
 from spacehand.localhub.runner.images.buildkit import DockerTool, programs
 
 _SOCKETS = ("/run/docker.sock", "/var/run/docker.sock", "~/.docker/run/docker.sock")
-_UNIX = "unix://"
 _MOST_PROCESSES = 4096
 _UID = 1000
 _ATTENDANT = Path(attendant.__file__)
 _STOP_SECONDS = 5.0  # that the daemon may take beyond the app's own grace
+_PYTHON = (sys.executable, "-I", "-S")
+_RELAY = (*_PYTHON, str(RELAY))
 _DIFFERENCES = ("disk space is not limited",)
-_BEHIND_RELAY = ("the container reaches this Hub and no other address",)
 _PUBLISHED = ("the container is in docker's own network: this Hub is not there, and every other address is",)
+
+
+class Network(Enum):
+    """Which network a container is in."""
+
+    OWN = "none"  # nothing is there but what a relay beside the container leads in and out
+    MACHINES = "host"
+    DOCKERS = "bridge"  # with the app's port published on 127.0.0.1
 
 
 class DockerEngine:
@@ -51,18 +61,21 @@ class DockerEngine:
     A docker daemon and a docker command that passes a trial.
 
     As root beside the daemon, containers have no network but what a relay beside them lets through.
-    Elsewhere, as in Docker Desktop, they are in docker's own and publish their port on 127.0.0.1.
+    Elsewhere, as in Docker Desktop, they are in docker's own.
     """
 
     fidelity = Fidelity.CONTAINER
     name = "docker"
 
-    def __init__(self, hub: str, scratch: Path, *, host: str | None = None) -> None:
+    def __init__(
+        self, hub: str, scratch: Path, *, host: str | None = None, egress: Egress = Egress.HUB_ONLY
+    ) -> None:
         self._hub = hub
+        self.egress = egress
         self.host = host if host is not None else find_host()
         self._known: Capabilities | None = None
         self._adopted: set[str] = set()  # ids of containers
-        self._behind_relay = True
+        self._network = Network.OWN
         self._gives_gpus = False
         self._mounts = False
         self._tool = DockerTool(self.host)
@@ -71,12 +84,21 @@ class DockerEngine:
     async def capabilities(self) -> Capabilities:
         if self._known is None:
             why_not = await self._try()
-            differences = _DIFFERENCES + (_BEHIND_RELAY if self._behind_relay else _PUBLISHED)
-            self._known = Capabilities(not why_not, why_not, differences, self._gives_gpus, self._mounts)
+            published = self._network is Network.DOCKERS
+            differences = _DIFFERENCES + (_PUBLISHED if published else self.egress.container_differences)
+            self._known = Capabilities(
+                not why_not,
+                why_not,
+                differences,
+                self._gives_gpus,
+                self._mounts,
+                shares_ports=self._network is Network.MACHINES,
+            )
         return self._known
 
     def layout(self, folders: Folders, venv: Path | None, interpreter: Interpreter) -> Layout:  # noqa: ARG002
-        return Layout("/app", "/home/user", "/tmp", "", "0.0.0.0", 0)  # noqa: S108
+        way = proxy(self.egress) if self._network is Network.OWN else ""
+        return Layout("/app", "/home/user", "/tmp", "", "0.0.0.0", 0, way)  # noqa: S108
 
     async def start(self, spec: RunSpec, output: Output) -> DockerApp:
         await asyncio.to_thread(open_to, _UID, spec.mounts)
@@ -91,10 +113,10 @@ class DockerEngine:
                 await container.start()
                 return await self._attend(await container.show(), spec, output)
             except DockerError as error:
-                await _remove(docker, container.id)
+                await remove(docker, container.id)
                 raise OSError(f"docker: {error.message}") from error
             except BaseException:
-                await _remove(docker, container.id)
+                await remove(docker, container.id)
                 raise
 
     async def adopt(self, record: Mapping[str, Any], spec: RunSpec, output: Output) -> DockerApp | None:
@@ -102,7 +124,8 @@ class DockerEngine:
             return None  # another engine's
         port = spec.image.port
         address = PortAddress(record["port"]) if record["port"] else SocketAddress(spec.socket, port)
-        app = await DockerApp.adopt(record, spec, address, output, own_network=True)
+        own = record.get("own_network", True)
+        app = await DockerApp.adopt(record, spec, address, output, own_network=own)
         if app is None:
             return None
         self._adopted.add(record["container"])
@@ -117,12 +140,12 @@ class DockerEngine:
                 label = f"spacehand.hub={self._hub}"
                 for container in await docker.containers.list(all=True, filters={"label": [label]}):
                     if container.id not in self._adopted:
-                        await _remove(docker, container.id)
+                        await remove(docker, container.id)
 
     def _configuration(self, spec: RunSpec) -> dict[str, Any]:
         assert spec.image is not None  # noqa: S101 - only images come here
         host: dict[str, Any] = {
-            "NetworkMode": "none",
+            "NetworkMode": self._network.value,
             "Memory": spec.memory_bytes,
             "MemorySwap": spec.memory_bytes,
             "NanoCpus": int(min(spec.cores, os.cpu_count() or 1) * 1_000_000_000),
@@ -133,12 +156,9 @@ class DockerEngine:
             "Mounts": [_bind(mount) for mount in spec.mounts],
         }
         more: dict[str, Any] = {}
-        if not self._behind_relay:
+        if self._network is Network.DOCKERS:
             port = f"{spec.image.port}/tcp"
-            host |= {
-                "NetworkMode": "bridge",
-                "PortBindings": {port: [{"HostIp": "127.0.0.1", "HostPort": ""}]},
-            }
+            host["PortBindings"] = {port: [{"HostIp": "127.0.0.1", "HostPort": ""}]}
             more = {"ExposedPorts": {port: {}}}
         if spec.gpus:
             host["DeviceRequests"] = [{"Count": spec.gpus, "Capabilities": [["gpu"]]}]
@@ -153,56 +173,56 @@ class DockerEngine:
 
     async def _attend(self, shown: Mapping[str, Any], spec: RunSpec, output: Output) -> DockerApp:
         assert spec.image is not None  # noqa: S101
-        container, pid = shown["Id"], int(shown["State"]["Pid"])
-        grace = spec.grace_seconds
+        container = DockerContainer(self.host, shown["Id"], int(shown["State"]["Pid"]))
+        grace = f"{spec.grace_seconds:.0f}"
         order: dict[str, Any] = {
-            "command": [
-                sys.executable,
-                "-I",
-                "-S",
-                str(_ATTENDANT),
-                _path(self.host),
-                container,
-                f"{grace:.0f}",
-            ],
+            "command": [*_PYTHON, str(_ATTENDANT), path_of(self.host), container.id, grace],
             "environment": {"PATH": os.defpath, "LANG": "C.UTF-8"},
             "folder": "/",
-            "grace": grace + _STOP_SECONDS,
+            "grace": spec.grace_seconds + _STOP_SECONDS,
         }
-        relay = [sys.executable, "-I", "-S", str(RELAY)]
-        within = DockerContainer(self.host, container, pid)
-        network = _network(pid) if self._behind_relay else None
-        if network is None:
+        network = _network(container.pid) if self._network is Network.OWN else None
+        if self._network is Network.MACHINES:
+            app = await self._behind_relay(_RELAY, [], spec, order, output)
+        elif network is not None:
+            words = ("nsenter", f"--net=/proc/self/fd/{network}", "--", *_RELAY)
+            try:
+                app = await self._behind_relay(words, [network], spec, order, output)
+            finally:
+                os.close(network)
+        else:  # published; or ended already, so that nobody is led anywhere
             address = PortAddress(_published(shown, spec.image.port))
-            app = await DockerApp.start(relay, spec, order, address, output, own_network=True)
-            return app.attend(within)
-        doorway = open_doorway(spec.socket)
-        try:
-            order |= {
-                "listener": doorway.fileno(),
-                "port": spec.image.port,
-                "hub_port": spec.hub.port if spec.hub and spec.hub.port != spec.image.port else None,
-                "hub_socket": str(spec.hub.socket) if spec.hub else None,
-            }
-            app = await DockerApp.start(
-                ["nsenter", f"--net=/proc/self/fd/{network}", "--", *relay],
+            app = await DockerApp.start(_RELAY, spec, order, address, output, own_network=True)
+        return app.attend(container)
+
+    async def _behind_relay(
+        self,
+        relay: Sequence[str],
+        keep_open: Sequence[int],
+        spec: RunSpec,
+        order: Mapping[str, Any],
+        output: Output,
+    ) -> DockerApp:
+        assert spec.image is not None  # noqa: S101
+        port = spec.image.port
+        folder = spec.hub.socket.parent if spec.hub else Path("/")
+        with open_doorway(spec.socket) as doorway:
+            way_in = {"listener": doorway.fileno(), "port": port}
+            return await DockerApp.start(
+                relay,
                 spec,
-                order,
-                SocketAddress(spec.socket, spec.image.port),
+                {**order, **way_in, **ways_out(self.egress, spec.hub, port, folder)},
+                SocketAddress(spec.socket, port),
                 output,
-                keep_open=[doorway.fileno(), network],
-                own_network=True,
+                keep_open=[doorway.fileno(), *keep_open],
+                own_network=self._network is Network.OWN,
             )
-            return app.attend(within)
-        finally:
-            doorway.close()
-            os.close(network)
 
     async def _try(self) -> str:
         """Return why images cannot be built and run here; nothing if they can."""
         if not self.host:
             return "no docker daemon was found: DOCKER_HOST is not set, and there is no /var/run/docker.sock"
-        if not self.host.startswith(_UNIX):
+        if not self.host.startswith(UNIX):
             return f"the docker daemon at {self.host} is not on this machine: name a unix socket"
         try:
             async with aiodocker.Docker(self.host) as docker:
@@ -212,12 +232,16 @@ class DockerEngine:
             return f"no docker daemon answers at {self.host}"
         if told.get("OSType") != "linux":
             return "the docker daemon runs no Linux containers"
-        self._behind_relay = os.geteuid() == 0 and bool(shutil.which("nsenter")) and _is_beside(told)
+        may_enter = os.geteuid() == 0 and shutil.which("nsenter") is not None
+        self._network = network_for(self.egress, told, may_enter=may_enter)
         self._gives_gpus = gives_gpus(told)
         self._mounts = mounts_folders(told, os.geteuid())
         self._tool.host_network = "bridge" not in networks
-        if not self._behind_relay and "bridge" not in networks:
-            return "the daemon has no network to publish a port in, and this Hub may not enter a container's"
+        if self._network is Network.DOCKERS:
+            if "bridge" not in networks:
+                return "the daemon has no network to publish a port in, and this Hub may not enter an app's"
+            if self.egress is Egress.NONE:
+                return "`--egress none` cannot be kept: this Hub may not enter a container's network"
         return await self._find_program()
 
     async def _find_program(self) -> str:
@@ -231,103 +255,21 @@ class DockerEngine:
         return "; ".join(reasons) or "the docker command is not installed"
 
 
-class DockerContainer:
-    """A container, asked for what its own processes do not tell."""
-
-    def __init__(self, host: str, container: str, pid: int) -> None:
-        self.id = container
-        self.pid = pid
-        self.was_out_of_memory = False
-        self._host = host
-
-    async def pause(self) -> None:
-        await self._post("pause")
-
-    async def unpause(self) -> None:
-        await self._post("unpause")
-
-    def kill(self) -> None:
-        """Kill all its processes; not for the event loop."""
-        with contextlib.suppress(OSError, ValueError):
-            attendant.tell(_path(self._host), "POST", f"/containers/{self.id}/kill")
-
-    async def remove(self) -> None:
-        """Remove what is left of it; then it is known whether it was killed for its memory."""
-        async with aiodocker.Docker(self._host) as docker:
-            try:
-                state = (await docker.containers.container(self.id).show())["State"]
-            except DockerError:
-                return  # removed already, as it was told to end
-            self.was_out_of_memory = bool(state["OOMKilled"])
-            await _remove(docker, self.id)
-
-    async def _post(self, what: str) -> None:
-        async with aiodocker.Docker(self._host) as docker:
-            with contextlib.suppress(DockerError):  # it is so already, or the container has ended
-                await getattr(docker.containers.container(self.id), what)()
-
-
-class DockerApp(SupervisedApp):
-    """A relay with a container's attendant under it; the container's processes are the app's."""
-
-    is_fenced = False  # docker does that
-    _container: DockerContainer
-    _end: asyncio.Task[int] | None = None
-
-    def attend(self, container: DockerContainer) -> DockerApp:
-        """Take *container* to be what runs."""
-        self._container = container
-        self._end = asyncio.create_task(self._cleared_away())
-        return self
-
-    async def wait(self) -> int:
-        return await (asyncio.shield(self._end) if self._end else super().wait())
-
-    async def freeze(self) -> None:
-        await self._container.pause()
-
-    async def thaw(self) -> None:
-        await self._container.unpause()
-
-    def record(self) -> Mapping[str, Any]:
-        return {**super().record(), "container": self._container.id, "container_pid": self._container.pid}
-
-    def kill(self) -> None:
-        self._container.kill()
-
-    @property
-    def was_out_of_memory(self) -> bool:
-        return self._container.was_out_of_memory
-
-    def listeners(self) -> frozenset[Listener]:
-        # Of a published port the number inside says nothing, and docker's own proxy always listens.
-        return frozenset() if isinstance(self.address, PortAddress) else super().listeners()
-
-    def _apps(self) -> list[psutil.Process]:
-        if not self._container.pid:
-            return []
-        try:
-            first = psutil.Process(self._container.pid)
-            return [first, *first.children(recursive=True)]
-        except psutil.Error:
-            return []
-
-    async def _cleared_away(self) -> int:
-        code = await super().wait()
-        await self._container.remove()
-        return code
-
-
 def find_host() -> str:
     """Return where the docker daemon of this machine listens; empty where there is none."""
     if named := os.environ.get("DOCKER_HOST"):
         return named
     there = (Path(one).expanduser() for one in _SOCKETS)
-    return next((f"{_UNIX}{path}" for path in there if path.is_socket()), "")
+    return next((f"{UNIX}{path}" for path in there if path.is_socket()), "")
 
 
-def _path(host: str) -> str:
-    return host.removeprefix(_UNIX)
+def network_for(egress: Egress, told: Mapping[str, Any], *, may_enter: bool) -> Network:
+    """Return where containers are to be, by what the daemon has *told*; *may_enter*: the Hub, theirs."""
+    if not _is_beside(told):
+        return Network.DOCKERS
+    if not egress.has_own_network:
+        return Network.MACHINES
+    return Network.OWN if may_enter else Network.DOCKERS
 
 
 def gives_gpus(told: Mapping[str, Any], devices: Path = Path("/dev")) -> bool:
@@ -363,11 +305,3 @@ def _network(pid: int) -> int | None:
 def _published(shown: Mapping[str, Any], port: int) -> int:
     bound = (shown["NetworkSettings"].get("Ports") or {}).get(f"{port}/tcp") or [{"HostPort": "0"}]
     return int(bound[0]["HostPort"])
-
-
-async def _remove(docker: aiodocker.Docker, container: str) -> None:
-    try:
-        await docker.containers.container(container).delete(force=True, v=True)
-    except DockerError as error:
-        if error.status not in (404, 409):  # gone, or on its way
-            raise

@@ -29,7 +29,7 @@ class Roster:
     def of(cls, place: Place, egress: Egress = Egress.HUB_ONLY, only: str | None = None) -> Roster:
         """Return the engines of the Hub in *place*, untried; for images that one *only*, if named."""
         sandbox = SandboxEngine(egress=egress)
-        docker = DockerEngine(place.mark, place.images / "builds")
+        docker = DockerEngine(place.mark, place.images / "builds", egress=egress)
         files = (sandbox, ProcessEngine())
         usual = (docker, BuildahEngine(place.mark, place.images, sandbox))
         swarm = SwarmEngine(place.mark, docker)

@@ -26,11 +26,11 @@ from spacehand.localhub.runner.engines._protocol import (
 from spacehand.localhub.runner.engines.doorway import open_doorway
 from spacehand.localhub.runner.engines.mounting import open_to
 from spacehand.localhub.runner.engines.supervised import RELAY, SupervisedApp, differences
-from spacehand.localhub.store.place import WEB_SOCKET
+from spacehand.localhub.runner.engines.way_out import proxy, ways_out
 
 UID = 1000
 _RELAY = "/opt/spacehand/relay.py"
-_HUB_FOLDER = "/run/spacehand"
+_HUB_FOLDER = PurePosixPath("/run/spacehand")
 _VENV = "/opt/venv"
 
 # What programs look for in /etc, as far as it tells nothing about this machine's owner.
@@ -59,7 +59,6 @@ _OWN_FILES = {
 }
 # Of the machine's own, for an app in the machine's own network.
 _NETWORK_FILES = ("/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf")
-_WEB_PORT = 3128  # where an app finds the way to the web
 _PROOF = "seen: uid={} network={} root_file={}"
 _PROBE = """
 import os, socket, sys
@@ -85,29 +84,27 @@ class SandboxEngine:
 
     def __init__(self, *, as_root: bool | None = None, egress: Egress = Egress.HUB_ONLY) -> None:
         self._as_root = os.geteuid() == 0 if as_root is None else as_root
-        self._egress = egress
+        self.egress = egress
         self._known: Capabilities | None = None
 
     async def capabilities(self) -> Capabilities:
         if self._known is None:
             why_not = await self._try()
-            self._known = Capabilities(
-                not why_not, why_not, (self._egress.difference, *differences()), mounts=True
-            )
+            told = (self.egress.difference("sandbox"), *differences())
+            self._known = Capabilities(not why_not, why_not, told, mounts=True)
         return self._known
 
     def layout(self, folders: Folders, venv: Path | None, interpreter: Interpreter) -> Layout:  # noqa: ARG002
         programs = f"{_VENV}/bin" if venv else str(interpreter.path.parent)
-        proxy = f"http://127.0.0.1:{_WEB_PORT}" if self._egress is Egress.WEB else ""
-        own = self._egress.has_own_network
+        own = self.egress.has_own_network
         host, port = ("0.0.0.0", APP_PORT) if own else ("127.0.0.1", free_port())
-        return Layout("/app", "/home/user", "/tmp", programs, host, port, proxy)  # noqa: S108
+        return Layout("/app", "/home/user", "/tmp", programs, host, port, proxy(self.egress))  # noqa: S108
 
     async def start(self, spec: RunSpec, output: Output) -> SupervisedApp:
         await asyncio.to_thread(self._prepare, spec.folders)
         if self._as_root:
             await asyncio.to_thread(open_to, UID, spec.mounts)
-        if not self._egress.has_own_network:
+        if not self.egress.has_own_network:
             return await self._start(spec, output, None)
         # Made here and handed in: a socket in a folder of the app's could be swapped for a link to elsewhere.
         with open_doorway(spec.socket) as listener:
@@ -121,7 +118,7 @@ class SandboxEngine:
             "grace": spec.grace_seconds,
             "listener": listener,
             "port": APP_PORT,
-            **self._ways_out(spec),
+            **ways_out(self.egress, spec.hub, APP_PORT, _HUB_FOLDER),
         }
         return await SupervisedApp.start(
             [*self.wrap(spec), str(spec.interpreter.path), "-I", "-S", _RELAY],
@@ -140,23 +137,12 @@ class SandboxEngine:
         return await SupervisedApp.adopt(record, spec, address, output, own_network=own)
 
     def _address(self, spec: RunSpec, port: int) -> Address:
-        return SocketAddress(spec.socket) if self._egress.has_own_network else PortAddress(port)
-
-    def _ways_out(self, spec: RunSpec) -> dict[str, Any]:
-        """Return what the relay leads out, and where: the rest of the app's network is empty."""
-        if spec.hub is None or self._egress in (Egress.NONE, Egress.HOST):
-            return {}
-        ways: dict[str, Any] = {}
-        if spec.hub.port != APP_PORT:
-            ways |= {"hub_port": spec.hub.port, "hub_socket": f"{_HUB_FOLDER}/{spec.hub.socket.name}"}
-        if self._egress is Egress.WEB:
-            ways |= {"web_port": _WEB_PORT, "web_socket": f"{_HUB_FOLDER}/{WEB_SOCKET}"}
-        return ways
+        return SocketAddress(spec.socket) if self.egress.has_own_network else PortAddress(port)
 
     def wrap(self, spec: RunSpec) -> list[str]:
         """Return the command line that what shall run in the sandbox is appended to."""
         folders = spec.folders
-        own = self._egress.has_own_network
+        own = self.egress.has_own_network
         command = self.shell(folders, spec.interpreter, own_network=own)
         if not own:
             command.append("--clearenv")
@@ -168,8 +154,8 @@ class SandboxEngine:
         if spec.venv:
             command += ["--ro-bind", str(spec.venv), _VENV]
         command += ["--ro-bind", str(RELAY), _RELAY]
-        if spec.hub and self._ways_out(spec):
-            command += ["--ro-bind", str(spec.hub.socket.parent), _HUB_FOLDER]
+        if spec.hub and ways_out(self.egress, spec.hub, APP_PORT, _HUB_FOLDER):
+            command += ["--ro-bind", str(spec.hub.socket.parent), str(_HUB_FOLDER)]
         command += ["--bind", str(folders.home), "/home/user", "--bind", str(folders.app), "/app"]
         for mount in spec.mounts:
             for parent in reversed(PurePosixPath(mount.target).parents[:-1]):
@@ -257,7 +243,7 @@ class SandboxEngine:
         )
         said = (await process.communicate())[0].decode("utf-8", "replace").strip()
         # As an ordinary user the sandbox is that user under another number, and may read what is its own.
-        wanted = _PROOF.format(UID, not self._egress.has_own_network, not self._as_root)
+        wanted = _PROOF.format(UID, not self.egress.has_own_network, not self._as_root)
         return "" if said == wanted else f"bubblewrap does not shield here ({said[-200:]})"
 
 

@@ -7,6 +7,7 @@ import os
 import secrets
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import aiodocker
 import psutil
 from aiodocker.exceptions import DockerError
 
+from spacehand.localhub.egress import Egress
 from spacehand.localhub.runner.address import SocketAddress
 from spacehand.localhub.runner.build.interpreter import Interpreter
 from spacehand.localhub.runner.engines._protocol import (
@@ -66,7 +68,7 @@ class SwarmEngine:
         return self._known
 
     def layout(self, folders: Folders, venv: Path | None, interpreter: Interpreter) -> Layout:
-        return self._docker.layout(folders, venv, interpreter)
+        return replace(self._docker.layout(folders, venv, interpreter), proxy="")
 
     async def start(self, spec: RunSpec, output: Output) -> SwarmApp:
         assert spec.image is not None  # noqa: S101 - only images come here
@@ -174,6 +176,8 @@ class SwarmEngine:
 
     async def _try(self) -> tuple[str, bool]:
         """Return why nothing can be run in a Swarm, and whether one of its machines has GPUs."""
+        if self._docker.egress is Egress.NONE:
+            return "`--egress none` cannot be kept: containers are in their machine's own network", False
         async with aiodocker.Docker(self._docker.host) as docker:
             if not (await docker.system.info()).get("Swarm", {}).get("ControlAvailable"):
                 return "the docker daemon manages no Swarm: `docker swarm init`", False

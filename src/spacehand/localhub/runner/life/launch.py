@@ -42,10 +42,9 @@ from spacehand.localhub.runner.engines._protocol import (
     RunSpec,
 )
 from spacehand.localhub.runner.engines.choice import WANTED_FOR_IMAGES, EngineChoice
-from spacehand.localhub.runner.environment import Hardware, Surroundings, environment
+from spacehand.localhub.runner.environment import Hardware, Surroundings, container_environment, environment
 from spacehand.localhub.runner.images.builder import Materials
-from spacehand.localhub.runner.life import volumes
-from spacehand.localhub.runner.life.health import UnhealthyAppError
+from spacehand.localhub.runner.life import scheduling, volumes
 from spacehand.localhub.runner.life.record import ReplicaRecord
 from spacehand.localhub.runner.life.rehearsal import before_build, before_start
 from spacehand.localhub.runner.life.replica import Replica, static_replica
@@ -140,7 +139,7 @@ class Launcher:
         if build.card.sdk is not Sdk.STATIC:
             settings = await asyncio.to_thread(self.hub.spaces.public_settings, repo)
             await before_start(self.hub.faults, str(repo.id), settings.hardware)
-            await self._require_hardware(build, settings.hardware)
+            await self._require_place(build, settings.hardware)
         both = await asyncio.to_thread(self.hub.spaces.collisions, repo)
         if both:
             raise CannotBuildError(
@@ -156,17 +155,16 @@ class Launcher:
             files.add_done_callback(lambda _: shutil.rmtree(folders.root, ignore_errors=True))
             raise
 
-    async def _require_hardware(self, build: BuildPlan, flavor: str) -> None:
-        known = hardware.find(flavor)
+    async def needs_room(self, build: BuildPlan) -> bool:
+        """Return whether the version before has to end first: both would listen on the same port."""
+        return build.recipe is not None and (await self._engine_for(build))[1].shares_ports
+
+    async def _require_place(self, build: BuildPlan, flavor: str) -> None:
         _, capabilities = await self._engine_for(build)
-        if known is None or known.accelerator is None or capabilities.gpus or self.hub.pretend_hardware:
-            return
-        card = known.accelerator
-        raise UnhealthyAppError(
-            f"Scheduling failure: unable to schedule. `{flavor}` has {card.quantity} x {card.model}, and no "
-            "engine of this Hub gives an app a GPU; `spacehand hub serve --pretend-hardware` runs it on the "
-            "processor"
-        )
+        if not capabilities.gpus and not self.hub.pretend_hardware:
+            scheduling.require_gpus(flavor)
+        if build.recipe is not None and capabilities.shares_ports:
+            scheduling.require_port(build.recipe.port)
 
     async def _build_image(
         self, repo: Repo, build: BuildPlan, log: Callable[[str], None], *, factory: bool
@@ -243,7 +241,7 @@ class Launcher:
             socket=self._socket(folders.root.name),
             control=self.hub.place.sockets / f"{folders.root.name}.keep",
             hub=await self._hub_access() if engine.fidelity is not Fidelity.PROCESS else None,
-            environment=environment(around, None if built.image else layout),
+            environment=(container_environment if built.image else environment)(around, layout),
             image=built.image,
             cores=float(given.cores),
             gpus=given.gpus if capabilities.gpus else 0,

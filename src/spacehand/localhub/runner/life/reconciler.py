@@ -248,6 +248,8 @@ class Reconciler:
         if not order.restores:
             self._tell(order, stage=self._now(Stage.APP_STARTING), error=None)
         settings = self._hub.spaces.public_settings(self.repo)
+        if await launcher.needs_room(build):
+            await self._make_room()
         replica = await launcher.start(self.repo, build, built, self.logs["run"])
         try:
             self._duty.begin(replica)
@@ -272,6 +274,12 @@ class Reconciler:
         )
         if built.layer is not None and self._crew.layers is not None:
             self._later(self._settle(self._crew.layers, built.layer, build.interpreter))
+
+    async def _make_room(self) -> None:
+        """End the version before."""
+        self._watch_no_more()
+        self._set(stage=_without_serving(self._state.stage), serving=None)
+        await self._duty.stand_down()
 
     def _swap(self, replica: Replica) -> None:
         """Let *replica* serve from now on."""
