@@ -23,7 +23,7 @@ from spacehand.localhub.runner.build.plan import BuildPlan
 from spacehand.localhub.runner.build.quarantine import Quarantine
 from spacehand.localhub.runner.build.site import SiteBuilder
 from spacehand.localhub.runner.crew import Crew
-from spacehand.localhub.runner.engines._protocol import Engine
+from spacehand.localhub.runner.engines._protocol import Engine, ImageEngine
 from spacehand.localhub.runner.engines.process import ProcessEngine
 from spacehand.localhub.runner.engines.sandbox import SandboxEngine
 from spacehand.localhub.runner.environment import Hardware
@@ -149,6 +149,7 @@ async def workshop(
     pauses: tuple[float, ...] = (0.05, 0.05),
     rest: Rest | None = None,
     builder: BareBuilder | None = None,
+    containers: tuple[ImageEngine, ...] = (),
 ) -> AsyncIterator[Workshop]:
     others = psutil.Process().children(recursive=True)  # a Hub that all tests of this session share
     with closing(LocalHub.open(place, owner="ada", endpoint="http://127.0.0.1:7870")) as hub:
@@ -156,7 +157,8 @@ async def workshop(
         uv = uv_environment()
         quarantine = Quarantine(SandboxEngine(), "/usr/bin/true", uv, (place.root,))
         sites = SiteBuilder(Layers(place.layers), quarantine)
-        launcher = Launcher(hub, builder, (engine or ProcessEngine(),), hardware, sites=sites)
+        files = (engine or ProcessEngine(),)
+        launcher = Launcher(hub, builder, files, hardware, containers=containers, sites=sites)
         crew = Crew(
             launcher, RunStates(hub.database), pace=pace, pauses=pauses, drain_seconds=5, rest=rest or Rest()
         )

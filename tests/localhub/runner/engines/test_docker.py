@@ -12,6 +12,8 @@ from huggingface_hub import CommitOperationAdd
 from tests.conftest import HubProcess
 from tests.dockerd import Dockerd
 
+from spacehand.localhub.runner.engines import docker_app
+from spacehand.localhub.runner.engines.docker_app import DockerContainer
 from spacehand.localhub.store.place import Place
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker]
@@ -41,6 +43,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 {before}
 http.server.ThreadingHTTPServer(("0.0.0.0", {port}), Handler).serve_forever()
 """
+WRITES = "open('/tmp/some', 'wb').write(os.urandom(3_000_000))"
 HOLD = """
 kept = []
 def hold():
@@ -119,17 +122,30 @@ def test_no_container_outlives_its_hub(hub: HubProcess, dockerd: Dockerd):
 def test_a_container_is_shut_in(shared: HubProcess):
     """
     The app is uid 1000 without rights and sees this Hub on its loopback, but no other port of this machine.
-    The Space says so, and that its disk has no limit.
+    The Space says so, and tells no other difference.
     """
     facts = "[os.getuid(), [line.split()[1] for line in open('/proc/self/status') if 'CapEff' in line or "
     facts += f"'NoNewPrivs' in line], reach({shared.port}), reach(22), os.listdir('/sys/class/net')]"
     sha = push(shared, "ada/demo", app_py=app(facts))
     runtime = settled(shared, "ada/demo", sha)
     assert runtime["stage"] == "RUNNING"
-    told = {"the container reaches this Hub and no other address", "disk space is not limited"}
-    assert told <= set(runtime["spacehand"]["differences"])
+    assert runtime["spacehand"]["differences"] == ["the container reaches this Hub and no other address"]
     answer = page(shared, "ada/demo")
     assert answer == "[1000, ['0000000000000000', '1'], True, False, ['lo']]"
+
+
+def test_a_daemon_elsewhere_tells_what_was_written(
+    shared: HubProcess, dockerd: Dockerd, monkeypatch: pytest.MonkeyPatch
+):
+    """
+    What a container has written is counted here, and asked of the daemon where its files are not here.
+    """
+    sha = push(shared, "ada/writer", app_py=app(before=WRITES))
+    assert settled(shared, "ada/writer", sha)["stage"] == "RUNNING"
+    found = dockerd.run("ps", "--quiet", "--filter", "label=spacehand.space=ada/writer").stdout.strip()
+    assert 3_000_000 <= DockerContainer(dockerd.host, found, 0).disk() < 4_000_000
+    monkeypatch.setattr(docker_app, "written_by", lambda _shown: [])
+    assert 3_000_000 <= DockerContainer(dockerd.host, found, 0).disk() < 4_000_000
 
 
 def test_memory_beyond_the_limit_ends_with_the_hubs_words(shared: HubProcess, dockerd: Dockerd):

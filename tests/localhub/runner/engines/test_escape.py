@@ -15,8 +15,8 @@ import pytest
 from tests import needs
 from tests.localhub.runner.conftest import Stand, ask, server
 
+from spacehand.localhub.runner.engines.disk import bytes_held
 from spacehand.localhub.runner.engines.sandbox import SandboxEngine
-from spacehand.localhub.runner.life.guard import bytes_held
 from spacehand.localhub.store.place import Place
 
 pytestmark = pytest.mark.sandbox

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx2 as httpx
 import pytest
 from huggingface_hub import Volume
 from tests.conftest import HubProcess
+from tests.localhub.runner.engines.conftest import engine_for
 from tests.localhub.runner.engines.test_docker import DOCKERFILE, app, push, settled
+from tests.localhub.runner.workshop import workshop
 
 from spacehand.localhub.runner.address import free_port
+from spacehand.localhub.runner.environment import Hardware
+from spacehand.localhub.store.place import Place
+from spacehand.stage import Stage
 
 pytestmark = pytest.mark.slow
 
@@ -154,3 +161,35 @@ def test_in_the_machines_network_a_port_serves_one_space(hub: HubProcess):
     message = settled(hub, "ada/other")["errorMessage"]
     assert message.startswith(f"Scheduling failure: unable to schedule. Port {port} of this machine is taken")
     assert ask(hub, "ada/host", "/") == "['second', True]"
+
+
+FILLING = """
+def fill():
+    for path in ("/tmp/half", "/kept/half"):
+        open(path, "wb").write(os.urandom(15_000_000))
+    return "full"
+"""
+VOLUME = "RUN mkdir -m 777 /kept\nVOLUME /kept"
+
+
+def test_a_container_that_fills_the_disk_is_evicted(kind: tuple[str, str], place: Place):
+    """
+    What it writes to its own layer and to its image's volumes is more than the hardware has: exit code 137.
+    """
+
+    async def story() -> tuple[str, str]:
+        engine = engine_for(*kind, place.root)
+        small = Hardware("cpu-basic", memory="200Mi", disk="20M")
+        async with workshop(place, containers=(engine,), hardware=lambda _flavor: small) as shop:
+            repo = shop.space()
+            answer = app("fill() if self.path == '/fill' else 'up'", before=FILLING)
+            image = {"README": "---\nsdk: docker\n---\n", "Dockerfile": DOCKERFILE.format(more=VOLUME)}
+            shop.push(repo, answer, **image)
+            await shop.until(repo, Stage.RUNNING)
+            assert await shop.get(repo, "/fill") == (200, "full")
+            runtime = await shop.until(repo, Stage.RUNTIME_ERROR)
+            return runtime["errorMessage"], shop.log(repo)
+
+    message, log = asyncio.run(story())
+    assert message == "Workload evicted, storage limit exceeded (20M)"
+    assert "exit code 137" in log

@@ -185,6 +185,10 @@ class App(Protocol):
         """Return the bytes the app holds; exact only where it may be more than *enough*."""
         ...
 
+    def disk(self) -> int:
+        """Return the bytes on the disk that are this start's own: what it came with, and what it wrote."""
+        ...
+
     def cpu_seconds(self) -> float:
         """Return the processor time used by all processes alive."""
         ...

@@ -23,6 +23,7 @@ from spacehand.localhub.runner.engines._protocol import (
     Output,
     RunSpec,
 )
+from spacehand.localhub.runner.engines.disk import bytes_held
 from spacehand.localhub.runner.engines.doorway import open_doorway
 from spacehand.localhub.runner.engines.mounting import open_to, within
 from spacehand.localhub.runner.engines.sandbox import UID, SandboxEngine
@@ -38,7 +39,7 @@ _STEP_INSIDE = "/opt/spacehand/step_inside.py"
 _HUB_FOLDER = PurePosixPath("/run/spacehand/hub")
 # What relay and `step_inside` need, and give up before the app starts.
 _RIGHTS = ("CAP_SYS_CHROOT", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_KILL")
-_DIFFERENCES = ("the image runs in a sandbox of bubblewrap", "disk space is not limited")
+_DIFFERENCES = ("the image runs in a sandbox of bubblewrap",)
 
 
 class BuildahEngine:
@@ -87,7 +88,7 @@ class BuildahEngine:
                 keep_open=[doorway.fileno()],
                 own_network=self._egress.has_own_network,
             )
-            return app.cleared_by(self._tool, container)
+            return app.cleared_by(self._tool, container, root)
         except BaseException:
             await asyncio.shield(self._tool.remove(container))
             raise
@@ -104,7 +105,7 @@ class BuildahEngine:
         if app is None:
             return None
         self._adopted.add(record["mounted"])
-        return app.cleared_by(self._tool, record["mounted"])
+        return app.cleared_by(self._tool, record["mounted"], Path(record["root"]))
 
     async def sweep(self) -> None:
         """Remove what an earlier Hub left mounted, but for what was adopted."""
@@ -141,8 +142,7 @@ class BuildahEngine:
         if spec.hub and ways_out(self._egress, spec.hub, 0, _HUB_FOLDER):
             words += ["--ro-bind", str(spec.hub.socket.parent), str(_HUB_FOLDER)]
         words += ["--bind", str(root), _ROOT, "--proc", f"{_ROOT}/proc", "--dev", f"{_ROOT}/dev"]
-        for folder in ("dev/shm", "tmp"):
-            words += ["--perms", "1777", "--tmpfs", f"{_ROOT}/{folder}"]
+        words += ["--perms", "1777", "--tmpfs", f"{_ROOT}/dev/shm"]  # noqa: S108
         for name in ("hosts", "resolv.conf"):
             words += ["--ro-bind", str((folders.system if own else _SYSTEM) / name), f"{_ROOT}/etc/{name}"]
         for mount in spec.mounts:
@@ -167,11 +167,13 @@ class BuildahApp(SupervisedApp):
     """An app whose root file system is unmounted when it has ended."""
 
     _mounted = ""
+    _root = Path()
     _end: asyncio.Task[int] | None = None
 
-    def cleared_by(self, tool: BuildahTool, container: str) -> BuildahApp:
-        """Let *tool* remove *container* in the end."""
+    def cleared_by(self, tool: BuildahTool, container: str, root: Path) -> BuildahApp:
+        """Let *tool* remove *container*, which it has mounted at *root*, in the end."""
         self._mounted = container
+        self._root = root
         self._end = asyncio.create_task(self._cleared_away(tool, container))
         return self
 
@@ -179,7 +181,12 @@ class BuildahApp(SupervisedApp):
         return await (asyncio.shield(self._end) if self._end else super().wait())
 
     def record(self) -> Mapping[str, Any]:
-        return {**super().record(), "mounted": self._mounted, "own_network": self._own_network}
+        mounted = {"mounted": self._mounted, "root": str(self._root)}
+        return {**super().record(), **mounted, "own_network": self._own_network}
+
+    def disk(self) -> int:
+        # Where the overlay keeps what differs from the image.
+        return super().disk() + bytes_held(self._root.parent / "diff")
 
     async def _cleared_away(self, tool: BuildahTool, container: str) -> int:
         code = await super().wait()

@@ -44,7 +44,6 @@ _ATTENDANT = Path(attendant.__file__)
 _STOP_SECONDS = 5.0  # that the daemon may take beyond the app's own grace
 _PYTHON = (sys.executable, "-I", "-S")
 _RELAY = (*_PYTHON, str(RELAY))
-_DIFFERENCES = ("disk space is not limited",)
 _PUBLISHED = ("the container is in docker's own network: this Hub is not there, and every other address is",)
 
 
@@ -85,7 +84,7 @@ class DockerEngine:
         if self._known is None:
             why_not = await self._try()
             published = self._network is Network.DOCKERS
-            differences = _DIFFERENCES + (_PUBLISHED if published else self.egress.container_differences)
+            differences = _PUBLISHED if published else self.egress.container_differences
             self._known = Capabilities(
                 not why_not,
                 why_not,

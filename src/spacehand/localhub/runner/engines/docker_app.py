@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Mapping
+from http.client import HTTPException
+from pathlib import Path
 from typing import Any
 
 import aiodocker
@@ -14,6 +17,7 @@ from aiodocker.exceptions import DockerError
 from spacehand.localhub.runner.address import PortAddress
 from spacehand.localhub.runner.engines import attendant
 from spacehand.localhub.runner.engines._protocol import Listener
+from spacehand.localhub.runner.engines.disk import bytes_held
 from spacehand.localhub.runner.engines.supervised import SupervisedApp
 
 UNIX = "unix://"
@@ -27,6 +31,7 @@ class DockerContainer:
         self.pid = pid
         self.was_out_of_memory = False
         self._host = host
+        self._written: list[Path] | None = None  # folders; none where they are not this machine's
 
     async def pause(self) -> None:
         await self._post("pause")
@@ -39,6 +44,17 @@ class DockerContainer:
         with contextlib.suppress(OSError, ValueError):
             attendant.tell(path_of(self._host), "POST", f"/containers/{self.id}/kill")
 
+    def disk(self) -> int:
+        """Return the bytes that it has written, 0 when it is gone; not for the event loop."""
+        try:
+            if self._written is None:
+                self._written = written_by(self._show())
+            if self._written:
+                return sum(bytes_held(folder) for folder in self._written)
+            return int(self._show("?size=1").get("SizeRw") or 0)
+        except (OSError, HTTPException, ValueError):
+            return 0
+
     async def remove(self) -> None:
         """Remove what is left of it; then it is known whether it was killed for its memory."""
         async with aiodocker.Docker(self._host) as docker:
@@ -48,6 +64,12 @@ class DockerContainer:
                 return  # removed already, as it was told to end
             self.was_out_of_memory = bool(state["OOMKilled"])
             await remove(docker, self.id)
+
+    def _show(self, query: str = "") -> Mapping[str, Any]:
+        found: Mapping[str, Any] = attendant.tell(
+            path_of(self._host), "GET", f"/containers/{self.id}/json{query}"
+        )
+        return found
 
     async def _post(self, what: str) -> None:
         async with aiodocker.Docker(self._host) as docker:
@@ -84,6 +106,9 @@ class DockerApp(SupervisedApp):
     def kill(self) -> None:
         self._container.kill()
 
+    def disk(self) -> int:
+        return self._container.disk()
+
     @property
     def was_out_of_memory(self) -> bool:
         return self._container.was_out_of_memory
@@ -105,6 +130,18 @@ class DockerApp(SupervisedApp):
         code = await super().wait()
         await self._container.remove()
         return code
+
+
+def written_by(shown: Mapping[str, Any]) -> list[Path]:
+    """
+    Return the folders of this machine that hold what a container writes, by what the daemon has *shown*.
+
+    None where its files are on another machine, or kept otherwise: then the daemon has to be asked for sizes.
+    """
+    layer = ((shown.get("GraphDriver") or {}).get("Data") or {}).get("UpperDir")
+    volumes = [one["Source"] for one in shown.get("Mounts") or () if one["Type"] == "volume"]
+    found = [Path(place) for place in (layer, *volumes) if place and os.access(place, os.R_OK | os.X_OK)]
+    return found if layer and len(found) == 1 + len(volumes) else []
 
 
 def path_of(host: str) -> str:

@@ -16,6 +16,7 @@ import psutil
 from spacehand.localhub.runner.address import Address, PortAddress
 from spacehand.localhub.runner.engines import fence, keeper_link
 from spacehand.localhub.runner.engines._protocol import Listener, Output, RunSpec
+from spacehand.localhub.runner.engines.disk import bytes_held
 from spacehand.localhub.runner.engines.family import descendants
 from spacehand.localhub.runner.engines.fence import Bounds, Fence
 from spacehand.localhub.runner.engines.keeper_link import KeeperLink
@@ -145,6 +146,9 @@ class SupervisedApp:
     @property
     def was_out_of_memory(self) -> bool:
         return self._was_out_of_memory or self._fence.killed_for_memory
+
+    def disk(self) -> int:
+        return bytes_held(self._spec.folders.root)
 
     def cpu_seconds(self) -> float:
         total = 0.0

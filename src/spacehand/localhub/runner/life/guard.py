@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,7 +26,6 @@ class Guard:
     between_disk_looks: float = _BETWEEN_DISK_LOOKS
     verdict: str = ""
     is_resting: bool = False  # who is frozen takes no more
-    held: Callable[[Path], int] = field(default_factory=lambda: bytes_held)
 
     async def run(self) -> None:
         """Watch until the app is ended, or for ever."""
@@ -60,11 +56,10 @@ class Guard:
 
     async def _disk(self) -> None:
         limit = self.spec.disk_bytes
-        root = self.spec.folders.root
-        brought = await asyncio.to_thread(self.held, root)  # what it came with is not of its making
+        brought = await asyncio.to_thread(self.app.disk)  # what it came with is not of its making
         while True:
             began = time.monotonic()
-            grown = 0 if self.is_resting else await asyncio.to_thread(self.held, root) - brought
+            grown = 0 if self.is_resting else await asyncio.to_thread(self.app.disk) - brought
             if grown > limit:
                 await self._end(f"Workload evicted, storage limit exceeded ({amount(limit)})")
                 return
@@ -87,25 +82,3 @@ def amount(count: int) -> str:
         if count and count % size == 0:
             return f"{count // size}{unit}"
     return str(count)
-
-
-def bytes_held(folder: Path) -> int:
-    """Return what all files in *folder* take on the disk; a file with several names counts once."""
-    total = 0
-    seen: set[tuple[int, int]] = set()
-    open_folders = [str(folder)]
-    while open_folders:
-        try:
-            with os.scandir(open_folders.pop()) as entries:
-                for entry in entries:
-                    about = entry.stat(follow_symlinks=False)
-                    if about.st_nlink > 1 and not entry.is_dir(follow_symlinks=False):
-                        if (about.st_dev, about.st_ino) in seen:
-                            continue
-                        seen.add((about.st_dev, about.st_ino))
-                    total += about.st_blocks * 512
-                    if entry.is_dir(follow_symlinks=False):
-                        open_folders.append(entry.path)
-        except OSError:
-            continue  # gone meanwhile
-    return total
