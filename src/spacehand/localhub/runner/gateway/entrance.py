@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 SIGN = "__sign"
 _COOKIE = "spacehand_space_"
+REPLICA_COOKIE = "spacehand_replica_"
 # 127.0.0.1 has one cookie jar for all ports: no Space may have another's cookies, nor the Hub's.
-HUB_COOKIES = (SESSION_COOKIE, _COOKIE)  # how their names begin
+HUB_COOKIES = (SESSION_COOKIE, _COOKIE, REPLICA_COOKIE)  # how their names begin
 _LINK_SECONDS = 3600
 _COOKIE_SECONDS = 12 * 3600
 # gradio_client sends the Hub's token in the second, and leaves the first to the app.

@@ -28,6 +28,9 @@ _TOLD_ANEW = frozenset({b"expect", b"cookie", b"x-forwarded-for", b"x-forwarded-
 _NOT_FOR_THE_APP = _HOP_BY_HOP | _TOLD_ANEW
 
 
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
 class AppUnreachableError(Exception):
     """The app took no connection; nothing of the request was passed on, nothing was answered."""
 
@@ -40,6 +43,13 @@ class Passage:
     query: bytes
     answer_headers: RawHeaders
     drop_cookies: tuple[str, ...] = ()  # how no name in an app's Set-Cookie may begin
+
+
+def is_repeatable(scope: Scope) -> bool:
+    """Return whether a request may be sent again when it is not known what became of it."""
+    names = {name for name, _ in scope["headers"]}
+    has_body = b"transfer-encoding" in names or b"content-length" in names
+    return scope["type"] == "http" and scope["method"] in _REPEATABLE and not has_body
 
 
 def forwarded_headers(

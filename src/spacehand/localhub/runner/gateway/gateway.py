@@ -1,8 +1,9 @@
 """
 The door to all Spaces: one loopback port for each, and ``owner-name.localhost`` on the Hub's own port.
 
-Each request is answered by the replica that serves at that moment, and stays with it to its end: a swap loses
-none. A request to a sleeping Space is held until the app is awake.
+Each request is answered by a replica that serves at that moment, and stays with it to its end: a swap loses
+none. Of several replicas a visitor comes back to the one that answered before. A request to a sleeping Space
+is held until the app is awake.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
@@ -18,14 +18,20 @@ from starlette.datastructures import Headers
 from spacehand.ids import RepoKind, Visibility
 from spacehand.localhub.errors import HubError
 from spacehand.localhub.faults.kind import FaultKind
-from spacehand.localhub.runner.address import Address, FolderAddress
+from spacehand.localhub.runner.address import Address
 from spacehand.localhub.runner.gateway.connection import AppLeftError
+from spacehand.localhub.runner.gateway.door import Answerer, Door
 from spacehand.localhub.runner.gateway.entrance import HUB_COOKIES, Entrance, is_local_name
-from spacehand.localhub.runner.gateway.forwarding import AppUnreachableError, Passage, forwarded_headers
+from spacehand.localhub.runner.gateway.forwarding import (
+    AppUnreachableError,
+    Passage,
+    forwarded_headers,
+    is_repeatable,
+)
 from spacehand.localhub.runner.gateway.listeners import Listeners
 from spacehand.localhub.runner.gateway.standstill import Standstill, stand_in
 from spacehand.localhub.runner.gateway.static_site import StaticSite
-from spacehand.localhub.runner.gateway.upstream import Upstream
+from spacehand.localhub.runner.gateway.visitor import Visitor, introduction, recognize
 from spacehand.localhub.runner.gateway.websocket import refuse_websocket
 from spacehand.stage import Stage
 
@@ -39,42 +45,6 @@ if TYPE_CHECKING:
 _UNREACHABLE = "The app runs, but takes no connection"
 
 
-@dataclass
-class _Replica:
-    """One address that answers, or answered until just now, for a Space."""
-
-    address: Address
-    app: Upstream | StaticSite
-    headers: tuple[tuple[bytes, bytes], ...] = ()  # custom_headers of the card
-    in_flight: int = 0
-    retired: bool = False
-    idle: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def __post_init__(self) -> None:
-        self.idle.set()
-
-    async def __aenter__(self) -> _Replica:
-        self.in_flight += 1
-        self.idle.clear()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.in_flight -= 1
-        if not self.in_flight:
-            self.idle.set()
-            if self.retired:
-                await self.app.close()
-
-
-@dataclass
-class _Door:
-    """What the gateway knows of one Space."""
-
-    replica: _Replica | None = None
-    last_request: float | None = None  # unix time
-    waking: asyncio.Task[None] | None = None
-
-
 class Gateway:
     """
     The routing table of one Hub and the listeners in front of it.
@@ -84,9 +54,10 @@ class Gateway:
 
     def __init__(self, hub: LocalHub) -> None:
         self._hub = hub
-        self._doors: dict[str, _Door] = {}  # by the repository's uid
+        self._doors: dict[str, Door] = {}  # by the repository's uid
         self._names: dict[str, str] = {}  # uid by subdomain
-        self._retired: list[_Replica] = []
+        self._retired: list[Answerer] = []
+        self._closing: set[asyncio.Task[None]] = set()
         self._listeners = Listeners(hub.spaces, self)
         self._entrance = Entrance(hub.accounts, hub.keys)
 
@@ -102,30 +73,34 @@ class Gateway:
                 door.waking.cancel()  # first: who waits is told so, and not cut off in mid-wait
         await self._listeners.stop()
         for door in self._doors.values():
-            if door.replica is not None:
-                await door.replica.app.close()
-        for replica in self._retired:
-            await replica.app.close()
+            for answerer in door.answerers:
+                await answerer.app.close()
+        for answerer in self._retired:
+            await answerer.app.close()
         self._doors.clear()
 
     # What the runner says
 
-    def serve(self, repo: Repo, address: Address, *, headers: Mapping[str, str] | None = None) -> None:
+    def serve(
+        self,
+        repo: Repo,
+        *addresses: Address,
+        headers: Mapping[str, str] | None = None,
+        may_grow: bool = False,
+    ) -> None:
         """
-        Send every new request for *repo* to *address*, adding *headers* to each answer.
+        Send every new request for *repo* to one of *addresses*, adding *headers* to each answer.
 
-        Requests under way at an earlier address are left to finish there; see `drained`.
+        Requests under way elsewhere are left to finish there; see `drained`. With several addresses, and with
+        *may_grow*, each visitor gets a cookie that brings him back to the one that answered him.
         """
-        app = StaticSite(address) if isinstance(address, FolderAddress) else Upstream(address)
         raw = tuple((n.lower().encode(), v.encode()) for n, v in (headers or {}).items())
-        door = self._door(repo)
-        self._retire(door)
-        door.replica = _Replica(address, app, raw)
+        self._retire(self._door(repo).take(addresses, raw, is_wide=may_grow))
         self._listeners.port(repo)
 
     def withdraw(self, repo: Repo) -> None:
         """Send no more requests; they are answered 503, with the Space's stage, until the next `serve`."""
-        self._retire(self._door(repo))
+        self._retire(self._door(repo).take((), (), is_wide=False))
 
     def forget(self, repo: Repo) -> None:
         """Close the Space's port for good: it was deleted."""
@@ -138,11 +113,11 @@ class Gateway:
 
     def in_flight(self, address: Address) -> int:
         """Return how many requests, WebSockets and streams are under way at *address*."""
-        return sum(replica.in_flight for replica in self._replicas() if replica.address == address)
+        return sum(one.in_flight for one in self._answerers() if one.address == address)
 
     async def drained(self, address: Address, *, within: float) -> bool:
         """Wait until nothing is under way at *address*; False when *within* seconds were not enough."""
-        waits = [replica.idle.wait() for replica in self._replicas() if replica.address == address]
+        waits = [one.idle.wait() for one in self._answerers() if one.address == address]
         try:
             async with asyncio.timeout(within):
                 await asyncio.gather(*waits)
@@ -157,7 +132,7 @@ class Gateway:
         While one is under way, be it a stream that has run for days, that is now.
         """
         door = self._door(repo)
-        if door.replica is not None and door.replica.in_flight:
+        if any(one.in_flight for one in door.answerers):
             return time.time()
         return door.last_request
 
@@ -207,31 +182,49 @@ class Gateway:
         finally:
             door.last_request = time.time()
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, repo: Repo, door: _Door) -> None:
-        tried: _Replica | None = None
-        if door.replica is not None and self._hub.faults.take(FaultKind.DEAD_PORT, str(repo.id)):
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, repo: Repo, door: Door) -> None:
+        if door.answerers and self._hub.faults.take(FaultKind.DEAD_PORT, str(repo.id)):
             await self._standstill(repo, 503, _UNREACHABLE)(scope, receive, send)
             return
+        visitor: Visitor | None = None
+        tried: list[Answerer] = []
         while True:
-            replica = door.replica or await self._woken(repo, door)
-            if replica is None or replica is tried:
-                reason = _UNREACHABLE if tried is not None else None
+            if not door.answerers:
+                await self._wake(repo, door)
+            if visitor is None and door.is_wide:
+                visitor, receive = await recognize(scope, Headers(scope=scope), receive, repo)
+            answerer = door.choose(visitor, but=tried)
+            if answerer is None:
+                reason = _UNREACHABLE if tried else None
                 await self._standstill(repo, 503, reason)(scope, receive, send)
                 return
+            tried.append(answerer)
             try:
-                async with replica:
-                    await self._pass(scope, receive, send, repo, replica)
+                async with answerer:
+                    await self._pass(scope, receive, send, repo, answerer, visitor)
                 return
             except AppUnreachableError:
-                tried = replica  # perhaps it was swapped in this very moment: try its successor once
+                continue  # perhaps it ended, or was swapped, in this very moment: try another
             except AppLeftError:
+                if is_repeatable(scope) and door.choose(visitor, but=tried) is not None:
+                    continue
                 reason = "The app ended the connection before it answered"
                 await self._standstill(repo, 502, reason)(scope, receive, send)
                 return
 
-    async def _pass(self, scope: Scope, receive: Receive, send: Send, repo: Repo, replica: _Replica) -> None:
+    async def _pass(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        repo: Repo,
+        answerer: Answerer,
+        visitor: Visitor | None,
+    ) -> None:
         headers = Headers(scope=scope)
         query, extra = self._entrance.admit(scope, repo)
+        if visitor is not None and visitor.given != answerer.name:
+            extra.append(introduction(scope, repo, answerer.name))
         passage = Passage(
             headers=forwarded_headers(
                 scope,
@@ -239,19 +232,19 @@ class Gateway:
                 cookies_without=HUB_COOKIES,
             ),
             query=query,
-            answer_headers=[*replica.headers, *self._entrance.shared(repo, headers), *extra],
+            answer_headers=[*answerer.headers, *self._entrance.shared(repo, headers), *extra],
             drop_cookies=HUB_COOKIES,
         )
         if scope["type"] == "http":
-            await replica.app.http(scope, receive, send, passage)
-        elif isinstance(replica.app, StaticSite):
+            await answerer.app.http(scope, receive, send, passage)
+        elif isinstance(answerer.app, StaticSite):
             await receive()
             await refuse_websocket(scope, send, 404, "A static Space has no WebSocket")
         else:
-            await replica.app.websocket(scope, receive, send, passage)
+            await answerer.app.websocket(scope, receive, send, passage)
 
-    async def _woken(self, repo: Repo, door: _Door) -> _Replica | None:
-        """Wake a sleeping Space, once for all who wait, and return the replica that answers then."""
+    async def _wake(self, repo: Repo, door: Door) -> None:
+        """Wake a sleeping Space, once for all who wait, and return when it answers or has failed."""
         if door.waking is None and self._stage(repo) is Stage.SLEEPING:
             door.waking = asyncio.ensure_future(self._hub.runner.wake(repo))
         if door.waking is not None:
@@ -265,7 +258,6 @@ class Gateway:
             finally:
                 if waking.done() and door.waking is waking:
                     door.waking = None
-        return door.replica
 
     def _standstill(self, repo: Repo, status: int, reason: str | None) -> Standstill:
         runtime = self._hub.runner.runtime(repo)
@@ -310,23 +302,23 @@ class Gateway:
         except HubError:
             return None
 
-    def _door(self, repo: Repo) -> _Door:
-        return self._doors.setdefault(repo.uid, _Door())
+    def _door(self, repo: Repo) -> Door:
+        return self._doors.setdefault(repo.uid, Door())
 
-    def _replicas(self) -> list[_Replica]:
-        current = [door.replica for door in self._doors.values() if door.replica is not None]
+    def _answerers(self) -> list[Answerer]:
+        current = [answerer for door in self._doors.values() for answerer in door.answerers]
         return current + self._retired
 
-    def _retire(self, door: _Door) -> None:
-        self._retired = [replica for replica in self._retired if replica.in_flight]
-        replica, door.replica = door.replica, None
-        if replica is None:
-            return
-        replica.retired = True
-        if replica.in_flight:
-            self._retired.append(replica)
-        else:
-            self._closing = asyncio.ensure_future(replica.app.close())
+    def _retire(self, leaving: list[Answerer]) -> None:
+        self._retired = [answerer for answerer in self._retired if answerer.in_flight]
+        for answerer in leaving:
+            answerer.retired = True
+            if answerer.in_flight:
+                self._retired.append(answerer)
+            else:
+                closing = asyncio.ensure_future(answerer.app.close())
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
 
 
 def _is_preflight(scope: Scope, headers: Headers) -> bool:

@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from spacehand.localhub.runner.gateway.connection import AppLeftError, Connection
-from spacehand.localhub.runner.gateway.forwarding import AppUnreachableError, answer_headers
+from spacehand.localhub.runner.gateway.forwarding import AppUnreachableError, answer_headers, is_repeatable
 from spacehand.localhub.runner.gateway.websocket import WebSockets
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _KEEP_ALIVE = 1.0
 # Most answers are there before it pays to look whether their caller still waits.
 _UNWATCHED_SECONDS = 0.05
-_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 class Upstream:
@@ -59,7 +58,7 @@ class Upstream:
                 await self._over(kept, exchange)
             except AppLeftError:
                 # It was closing in the moment in which it was written to: nobody has read that.
-                if kept.has_answered or not exchange.is_repeatable:
+                if kept.has_answered or not is_repeatable(scope):
                     raise
             else:
                 return
@@ -128,10 +127,6 @@ class _Exchange:
         self._body_read = asyncio.Event()
         self._caller_left = False
         self.is_complete = False  # the request was sent and the answer read, both to their ends
-
-    @property
-    def is_repeatable(self) -> bool:
-        return self._scope["method"] in _REPEATABLE and not self._has_body
 
     async def over(self, connection: Connection) -> None:
         """
