@@ -111,8 +111,9 @@ def _known(shop: Workshop) -> set[int]:
     """Return this process and every app that the Hub knows, with all below it."""
     found = {os.getpid()} | {one.pid for one in psutil.Process().children(recursive=True)}
     for space in shop.runner._spaces.values():
-        for replica in (space._duty.serving, space._duty.dozing):
-            if replica is not None and replica.app is not None:
+        fleets = [fleet for fleet in (space._duty.serving, space._duty.dozing) if fleet is not None]
+        for replica in (member for fleet in fleets for member in fleet.members):
+            if replica.app is not None:
                 keeper = psutil.Process(replica.app.pid)
                 found |= {keeper.pid, *(one.pid for one in keeper.children(recursive=True))}
     return found

@@ -52,7 +52,7 @@ class ScriptedRunner:
             "hardware": {"current": None, "requested": settings.hardware},
             "gcTimeout": gc_timeout(settings),
             "storage": None,
-            "replicas": {"current": 1, "requested": 1},
+            "replicas": {"current": settings.replicas, "requested": settings.replicas},
             "volumes": list(settings.volumes) or None,
             **self.extra,
         }
@@ -75,6 +75,9 @@ class ScriptedRunner:
 
     async def settings_changed(self, repo: Repo, *, rebuild: bool = False) -> None:
         self.told.append(("settings", str(repo.id), rebuild))
+
+    async def replicas_changed(self, repo: Repo) -> None:
+        self.told.append(("replicas", str(repo.id)))
 
     async def delete(self, repo: Repo) -> None:
         self.told.append(("delete", str(repo.id)))

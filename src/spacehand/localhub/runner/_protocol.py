@@ -13,6 +13,8 @@ class RunSettings:
 
     hardware: str = "cpu-basic"
     sleep_seconds: int | None = None  # None: the Hub's default; -1: never
+    replicas: int = 1  # equal apps that share the requests
+    may_have_replicas: bool = False  # the hardware may have several
     paused: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)

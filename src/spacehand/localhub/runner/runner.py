@@ -28,7 +28,7 @@ from spacehand.localhub.runner.engines.web_proxy import WebProxy
 from spacehand.localhub.runner.life.bedtime import Bedtime
 from spacehand.localhub.runner.life.launch import Launcher
 from spacehand.localhub.runner.life.orphanage import Orphanage
-from spacehand.localhub.runner.life.reconciler import Order, Reconciler
+from spacehand.localhub.runner.life.reconciler import Measure, Order, Reconciler
 from spacehand.localhub.runner.life.state import SCHEMA, RunStates
 from spacehand.localhub.spaces.store import gc_timeout
 from spacehand.stage import Stage
@@ -136,6 +136,13 @@ class Runner:
         space.come_back()
         space.obey(Order(space.state.sha, factory=rebuild))
 
+    async def replicas_changed(self, repo: Repo) -> None:
+        """Start or end the difference, while the others go on; who sleeps or is paused does so later."""
+        space = self._space(repo)
+        if space.is_serving:
+            space.complete()
+        space.changed.ring()
+
     async def delete(self, repo: Repo) -> None:
         """Stop the app and remove what the runner kept of it."""
         space = self._space(repo)
@@ -216,25 +223,27 @@ class Runner:
 
     async def metrics(self, repo: Repo) -> AsyncIterator[dict[str, Any]]:
         """
-        Yield about once a second what the app uses, as the Hub's jobs tell it; nothing while no app runs.
+        Yield about once a second what each replica uses, as the Hub's jobs tell it; nothing while none runs.
 
         100 per cent is one processor. Shared memory of the app's processes counts once.
         """
         space = self._space(repo)
-        before, at = None, 0.0
+        before: dict[str, Measure] = {}
+        at = 0.0
         while True:
             found, now = await asyncio.to_thread(space.measure), time.monotonic()
-            if found is not None and before is not None and found.replica == before.replica:
-                used = max(0.0, found.cpu_seconds - before.cpu_seconds)
-                cores = self._crew.launcher.hardware(self._hub.spaces.public_settings(space.repo).hardware)
-                yield {
-                    "cpu_usage_pct": round(100 * used / (now - at), 1),
-                    "cpu_millicores": int(float(cores.cores) * 1000),
-                    "memory_used_bytes": found.memory_bytes,
-                    "memory_total_bytes": found.memory_limit,
-                    "replica": found.replica,
-                }
-            before, at = found, now
+            cores = self._crew.launcher.hardware(self._hub.spaces.public_settings(space.repo).hardware).cores
+            for one in found:
+                if one.replica in before:
+                    used = max(0.0, one.cpu_seconds - before[one.replica].cpu_seconds)
+                    yield {
+                        "cpu_usage_pct": round(100 * used / (now - at), 1),
+                        "cpu_millicores": int(float(cores) * 1000),
+                        "memory_used_bytes": one.memory_bytes,
+                        "memory_total_bytes": one.memory_limit,
+                        "replica": one.replica,
+                    }
+            before, at = {one.replica: one for one in found}, now
             await asyncio.sleep(self._crew.pace.between_measures)
 
     def look_anew(self) -> None:
@@ -282,10 +291,11 @@ class Runner:
         resting = state.stage is Stage.PAUSED or (state.stage is Stage.SLEEPING and state.sha == head)
         if head is None or resting or (state.sha is None and await asyncio.to_thread(self._is_first, repo)):
             return
-        if space.is_serving and state.stage is Stage.RUNNING and state.sha == head and not space.is_outdated:
-            return
-        if state.stage.is_error and state.sha == head:
-            if state.serving is not None and not space.is_serving:
+        is_up = space.is_serving and state.stage is Stage.RUNNING and not space.is_outdated
+        if state.sha == head and (is_up or state.stage.is_error):
+            if space.is_serving:
+                space.complete()
+            elif state.serving is not None:
                 space.obey(Order(state.serving, restores=True))
             return
         space.come_back(head)

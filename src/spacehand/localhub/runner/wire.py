@@ -32,7 +32,7 @@ def runtime(
         "hardware": {"current": state.hardware if up else None, "requested": settings.hardware},
         "storage": None,
         "gcTimeout": gc_timeout,
-        "replicas": {"current": 1 if up else None, "requested": 1},
+        "replicas": {"current": max(1, len(state.replicas)) if up else None, "requested": settings.replicas},
         "devMode": False,
         "domains": [{"domain": host, "stage": "READY"}],
         "volumes": list(settings.volumes),

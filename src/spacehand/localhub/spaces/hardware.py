@@ -89,6 +89,12 @@ def find(name: str) -> Flavor | None:
     return next((flavor for flavor in FLAVORS if flavor.name == name), None)
 
 
+def is_paid(name: str) -> bool:
+    """Whether the flavour *name* costs something on the Hub; what this table does not know does."""
+    flavor = find(name)
+    return flavor is None or flavor.micro_usd_per_minute > 0
+
+
 def wire(flavor: Flavor) -> dict[str, Any]:
     """Return one row as the API spells it."""
     card = flavor.accelerator

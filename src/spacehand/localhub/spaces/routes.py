@@ -142,6 +142,16 @@ async def set_sleep_time(request: Request) -> Response:
     return await _runtime(request, repo)
 
 
+async def set_replicas(request: Request) -> Response:
+    """Have so many equal apps share the requests; only the difference is started, or ended."""
+    repo, body = await _running_kind(request, "set replicas of"), await json_body(request)
+    if body.get("replicas") not in (None, 1):
+        local_hub(request).faults.refuse_payment(str(repo.id))
+    await run_in_threadpool(local_hub(request).spaces.set_replicas, repo, body.get("replicas"))
+    await local_hub(request).runner.replicas_changed(repo)
+    return await _runtime(request, repo)
+
+
 async def pause(request: Request) -> Response:
     """Stop the app until its owner restarts it."""
     repo = await _running_kind(request, "pause")
@@ -305,6 +315,7 @@ routes = [
     _of_a_space("secrets", delete_secret, "DELETE"),
     _of_a_space("hardware", request_hardware, "POST"),
     _of_a_space("sleeptime", set_sleep_time, "POST"),
+    _of_a_space("replicas", set_replicas, "POST"),
     _of_a_space("pause", pause, "POST"),
     _of_a_space("restart", restart, "POST"),
     _of_a_space("dev-mode", dev_mode, "POST"),

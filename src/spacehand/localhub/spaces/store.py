@@ -6,12 +6,14 @@ import json
 import random
 import re
 import socket
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from spacehand.localhub.errors import HubError
 from spacehand.localhub.runner._protocol import RunSettings
+from spacehand.localhub.spaces import hardware
+from spacehand.localhub.spaces.volumes import parse_volumes
 from spacehand.localhub.wire_time import now
 
 if TYPE_CHECKING:
@@ -45,16 +47,17 @@ CREATE TABLE IF NOT EXISTS space_secrets (
     description TEXT,
     updated TEXT NOT NULL,
     PRIMARY KEY (uid, key)
-)
+);
+CREATE TABLE IF NOT EXISTS space_scale (uid TEXT PRIMARY KEY, replicas INTEGER NOT NULL)
 """
 
 FREE_HARDWARE = "cpu-basic"
+MOST_REPLICAS = 10
 FREE_SLEEP_SECONDS = 172_800  # 48 hours; on the Hub nobody can change it for free hardware
 _NEVER = 10**10  # seconds; whoever means this long says -1
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 # Below the ports that systems hand to outgoing connections: a stored one is still free after a restart.
 _PORTS = range(21_000, 32_000)
-_VOLUME_TYPES = ("bucket", "model", "dataset", "space")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +104,14 @@ class Spaces:
         Raises:
             HubError: 400, the payload makes no sense; nothing is created then.
         """
-        hardware = _flavor(payload.get("hardware") or FREE_HARDWARE)
+        flavor = _flavor(payload.get("hardware") or FREE_HARDWARE)
         connection.execute(
             "INSERT OR REPLACE INTO space_settings (uid, port, hardware, sleep_seconds, volumes)"
             " VALUES (?, ?, ?, ?, ?)",
             (
                 repo.uid,
                 self._free_port(connection),
-                hardware,
+                flavor,
                 _seconds(payload.get("sleepTimeSeconds")),
                 json.dumps(parse_volumes(payload.get("volumes") or [])),
             ),
@@ -131,7 +134,7 @@ class Spaces:
 
     def forget(self, connection: sqlite3.Connection, repo: Repo) -> None:
         """Remove every setting of *repo*, inside the transaction that deletes it."""
-        for table in ("space_settings", "space_variables", "space_secrets"):
+        for table in ("space_settings", "space_variables", "space_secrets", "space_scale"):
             connection.execute(f"DELETE FROM {table} WHERE uid = ?", (repo.uid,))
 
     def renamed(self, repo_old: Repo, repo_new: Repo) -> None:
@@ -141,14 +144,10 @@ class Spaces:
 
     def settings(self, repo: Repo) -> RunSettings:
         """Return everything the runner needs; the only place where secrets' values come out."""
-        row = self._row(repo)
-        return RunSettings(
-            hardware=row["hardware"],
-            sleep_seconds=row["sleep_seconds"],
-            paused=bool(row["paused"]),
+        return replace(
+            self.public_settings(repo),
             variables=self.variable_values(repo),
             secrets=self.secret_values(repo),
-            volumes=json.loads(row["volumes"]),
         )
 
     def environment(self, repo: Repo) -> dict[str, str]:
@@ -210,10 +209,31 @@ class Spaces:
         """
         Ask for *flavor*; without *sleep_seconds* the sleep time starts from the flavour's default.
 
+        Free hardware has one replica.
+
         Raises:
             HubError: 400, *flavor* is no text, or the seconds are no number.
         """
-        self._update(repo, hardware=_flavor(flavor), sleep_seconds=_seconds(sleep_seconds))
+        asked = _flavor(flavor)
+        with self._database.write() as connection:
+            self._update(repo, hardware=asked, sleep_seconds=_seconds(sleep_seconds))
+            if not hardware.is_paid(asked):
+                connection.execute("DELETE FROM space_scale WHERE uid = ?", (repo.uid,))
+
+    def set_replicas(self, repo: Repo, replicas: object) -> None:
+        """
+        Have *replicas* equal apps share the requests.
+
+        Raises:
+            HubError: 400, that is no number from 1 to `MOST_REPLICAS`, or the hardware is free; 501, they
+                shall come and go by themselves.
+        """
+        count = _count(replicas)
+        settings = self.public_settings(repo)
+        if count > 1 and not settings.may_have_replicas:
+            raise HubError(400, f"Only paid hardware has several replicas, and `{settings.hardware}` is free")
+        with self._database.write() as connection:
+            connection.execute("INSERT OR REPLACE INTO space_scale VALUES (?, ?)", (repo.uid, count))
 
     def set_sleep(self, repo: Repo, seconds: object) -> None:
         """Sleep after *seconds* without a request; -1 is never. Free hardware keeps its 48 hours."""
@@ -248,6 +268,8 @@ class Spaces:
         return RunSettings(
             hardware=row["hardware"],
             sleep_seconds=row["sleep_seconds"],
+            replicas=row["replicas"],
+            may_have_replicas=hardware.is_paid(row["hardware"]),
             paused=bool(row["paused"]),
             volumes=json.loads(row["volumes"]),
         )
@@ -270,7 +292,10 @@ class Spaces:
         return self.port(repo)
 
     def _row(self, repo: Repo) -> sqlite3.Row:
-        query = "SELECT * FROM space_settings WHERE uid = ?"
+        query = (
+            "SELECT space_settings.*, COALESCE(space_scale.replicas, 1) AS replicas"
+            " FROM space_settings LEFT JOIN space_scale USING (uid) WHERE uid = ?"
+        )
         row = self._database.row(query, (repo.uid,))
         if row is None:  # a Space made by something older than this table
             with self._database.write() as connection:
@@ -315,37 +340,6 @@ def gc_timeout(settings: RunSettings) -> int | None:
     return settings.sleep_seconds
 
 
-def parse_volumes(volumes: object) -> list[dict[str, Any]]:
-    """
-    Return *volumes* in the wire's own spelling, checked.
-
-    Raises:
-        HubError: 400, one of them makes no sense, or two share a mount path.
-    """
-    if not isinstance(volumes, Sequence) or isinstance(volumes, str):
-        raise HubError(400, "`volumes` is a list")
-    parsed = [_volume(volume) for volume in volumes]
-    paths = [volume["mountPath"] for volume in parsed]
-    if len(set(paths)) < len(paths):
-        raise HubError(400, "Two volumes have the same `mountPath`")
-    return parsed
-
-
-def _volume(volume: object) -> dict[str, Any]:
-    if not isinstance(volume, Mapping):
-        raise HubError(400, "A volume is an object with `type`, `source` and `mountPath`")
-    kind, source, path = (volume.get(key) for key in ("type", "source", "mountPath"))
-    if kind not in _VOLUME_TYPES:
-        raise HubError(400, f"`{kind}` is no type of volume; there are {', '.join(_VOLUME_TYPES)}")
-    if not isinstance(source, str) or "/" not in source:
-        raise HubError(400, f"`{source}` is no source of a volume; write it as `owner/name`")
-    if not isinstance(path, str) or not path.startswith("/") or path == "/" or ".." in path.split("/"):
-        raise HubError(400, f"`{path}` is no mount path; it starts with `/` and names a folder")
-    optional = {key: volume[key] for key in ("revision", "path") if volume.get(key)}
-    read_only = True if kind != "bucket" else bool(volume.get("readOnly", False))
-    return {"type": kind, "source": source, "mountPath": path, "readOnly": read_only, **optional}
-
-
 def _entries(payload: Mapping[str, Any], word: str) -> list[Entry]:
     found = payload.get(word) or []
     if not isinstance(found, list) or not all(isinstance(item, Mapping) for item in found):
@@ -370,6 +364,14 @@ def _seconds(seconds: object) -> int | None:
     ):
         raise HubError(400, f"`{seconds}` is no sleep time; it is a number of seconds, or -1 for never")
     return seconds
+
+
+def _count(replicas: object) -> int:
+    if replicas == "auto":
+        raise HubError(501, "The local Hub does not scale a Space by itself: give a number of replicas")
+    if isinstance(replicas, bool) or not isinstance(replicas, int) or not 1 <= replicas <= MOST_REPLICAS:
+        raise HubError(400, f"`{replicas}` is no number of replicas; it is from 1 to {MOST_REPLICAS}")
+    return replicas
 
 
 def _is_free(port: int) -> bool:

@@ -1,9 +1,11 @@
-"""Who answers for one Space: the app that serves, the one that sleeps, and those on their way out."""
+"""Who answers for one Space: the apps that serve, those that sleep, and those on their way out."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
+
+from spacehand.localhub.runner.life.fleet import Fleet
 
 if TYPE_CHECKING:
     from spacehand.localhub.repos.store import Repo
@@ -16,10 +18,10 @@ class Duty:
 
     def __init__(self, repo: Repo, crew: Crew) -> None:
         self.repo = repo
-        self.serving: Replica | None = None
-        self.dozing: Replica | None = None  # frozen: it has its memory and no processor time
+        self.serving: Fleet | None = None
+        self.dozing: Fleet | None = None  # frozen: they have their memory and no processor time
         self._crew = crew
-        self._gateway = crew.launcher.hub.gateway
+        self._hub = crew.launcher.hub
         self._nap = asyncio.Lock()  # one falls asleep or wakes at a time
         self._retiring: set[asyncio.Task[None]] = set()  # may be cancelled at any time
         self._ending: set[asyncio.Task[None]] = set()  # never cancelled
@@ -31,57 +33,91 @@ class Duty:
         if replica.app is not None:
             self._crew.states.started(self.repo.uid, replica.token, replica.record())
 
-    def take_over(self, replica: Replica) -> None:
-        """Let *replica* serve from now on; the one before ends when its last request has."""
-        before, self.serving = self.serving, replica
-        self._gateway.serve(self.repo, replica.address, headers=replica.headers)
-        if before is not None:
-            task = asyncio.create_task(self._retire(before))
-            self._retiring.add(task)
-            task.add_done_callback(self._retiring.discard)
+    def take_over(self, fleet: Fleet) -> None:
+        """Let *fleet* serve from now on; each one before ends when its last request has."""
+        before, self.serving = self.serving, fleet
+        self._show()
+        for replica in before.members if before is not None else ():
+            self._leave(replica)
 
-    def withdraw(self) -> Replica | None:
+    def join(self, fleet: Fleet, replica: Replica) -> None:
+        """Add *replica* to *fleet*; it serves if that does."""
+        fleet.members.append(replica)
+        self._show()
+
+    def dismiss(self, surplus: int) -> None:
+        """Let the *surplus* newest of those who serve end when their last requests have."""
+        if self.serving is None:
+            return
+        members = self.serving.members
+        leaving = [members.pop() for _ in range(surplus)]
+        self._show()
+        for replica in leaving:
+            self._leave(replica)
+
+    def lose(self, fleet: Fleet, replica: Replica) -> bool:
+        """Take *replica*, which has ended by itself, out of *fleet*; return whether that served."""
+        if replica not in fleet.members or fleet not in (self.serving, self.dozing):
+            return False  # it was told to end
+        fleet.members.remove(replica)
+        served = fleet is self.serving
+        if served:
+            self._show()
+        elif not fleet.members:
+            self.dozing = None
+        self.end(replica)
+        return served
+
+    def withdraw(self) -> Fleet | None:
         """Let nobody serve, and return who did."""
-        replica, self.serving = self.serving, None
-        if replica is not None:
-            self._gateway.withdraw(self.repo)
-        return replica
+        fleet, self.serving = self.serving, None
+        if fleet is not None:
+            self._hub.gateway.withdraw(self.repo)
+        return fleet
 
     async def doze(self) -> None:
-        """Freeze the app that serves."""
-        replica = self.withdraw()
-        if replica is not None:
-            self.dozing = replica
+        """Freeze the apps that serve."""
+        fleet = self.withdraw()
+        if fleet is not None:
+            self.dozing = fleet
             async with self._nap:
-                if self.dozing is replica:  # nobody has asked for it already
-                    await replica.freeze()
+                if self.dozing is fleet:  # nobody has asked for it already
+                    await asyncio.gather(*(replica.freeze() for replica in fleet.members))
 
-    async def take_in(self, replica: Replica) -> None:
-        """Let *replica* sleep here: an earlier Hub froze it, or was just about to."""
-        self.dozing = replica
-        await replica.freeze()
-
-    async def rouse(self) -> Replica | None:
-        """Let the frozen app serve again and return it, None where there is none."""
+    async def rouse(self) -> Fleet | None:
+        """Let the frozen apps serve again and return them, None where there are none."""
         async with self._nap:
-            replica, self.dozing = self.dozing, None
-            if replica is not None:
-                await replica.thaw()
-                self.take_over(replica)
-        return replica
+            fleet, self.dozing = self.dozing, None
+            if fleet is not None:
+                await asyncio.gather(*(replica.thaw() for replica in fleet.members))
+                self.take_over(fleet)
+        return fleet
+
+    async def take_in(self, replica: Replica, *, asleep: bool) -> Fleet:
+        """Have *replica*, which an earlier Hub started, serve here or sleep, beside others like it."""
+        fleet = (self.dozing if asleep else self.serving) or Fleet(replica.sha)
+        fleet.members.append(replica)
+        if asleep:
+            self.dozing = fleet
+            await replica.freeze()  # the other Hub has, or was just about to
+        else:
+            self.serving = fleet
+            await replica.thaw()
+            self._show()
+        return fleet
 
     async def deepen(self) -> None:
-        """End the frozen app, for its memory."""
+        """End the frozen apps, for their memory."""
         async with self._nap:
-            replica, self.dozing = self.dozing, None
-        if replica is not None:
-            await asyncio.shield(self.end(replica))
+            fleet, self.dozing = self.dozing, None
+        if fleet is not None:
+            await asyncio.shield(self.end_all(fleet))
 
     async def stand_down(self) -> None:
-        """End the app, whether it serves or sleeps."""
-        replica = self.withdraw()
-        if replica is not None:
-            await asyncio.shield(self.end(replica))
+        """End the apps, whether they serve or sleep."""
+        fleet = self.withdraw()
+        if fleet is not None:
+            await asyncio.shield(self.end_all(fleet))
         await self.deepen()
 
     def end(self, replica: Replica) -> asyncio.Task[None]:
@@ -91,6 +127,10 @@ class Duty:
         task.add_done_callback(self._ending.discard)
         return task
 
+    def end_all(self, fleet: Fleet) -> asyncio.Future[list[None]]:
+        """Begin to stop every replica of *fleet*."""
+        return asyncio.gather(*(self.end(replica) for replica in fleet.members))
+
     async def finish(self) -> None:
         """Return when nothing is on its way out any more."""
         for task in self._retiring:
@@ -98,9 +138,25 @@ class Duty:
         await asyncio.gather(*self._retiring, return_exceptions=True)
         await asyncio.gather(*self._ending, return_exceptions=True)
 
+    def _show(self) -> None:
+        """Tell the gateway who serves."""
+        fleet = self.serving
+        if fleet is None:
+            return
+        if not fleet.members:
+            self.withdraw()
+            return
+        may_grow = not fleet.is_static and self._hub.spaces.public_settings(self.repo).may_have_replicas
+        self._hub.gateway.serve(self.repo, *fleet.addresses, headers=fleet.headers, may_grow=may_grow)
+
+    def _leave(self, replica: Replica) -> None:
+        task = asyncio.create_task(self._retire(replica))
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
     async def _retire(self, replica: Replica) -> None:
         try:
-            await self._gateway.drained(replica.address, within=self._crew.drain_seconds)
+            await self._hub.gateway.drained(replica.address, within=self._crew.drain_seconds)
         finally:
             self.end(replica)
 

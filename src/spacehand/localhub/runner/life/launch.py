@@ -19,15 +19,7 @@ from spacehand.errors import ConfigError
 from spacehand.localhub.errors import HubError
 from spacehand.localhub.runner.build import preload
 from spacehand.localhub.runner.build.builder import BuildFailedError, Built
-from spacehand.localhub.runner.build.interpreter import Choice, choose, current
-from spacehand.localhub.runner.build.plan import (
-    PACKAGES,
-    PRE_REQUIREMENTS,
-    README,
-    REQUIREMENTS,
-    BuildPlan,
-    plan,
-)
+from spacehand.localhub.runner.build.plan import BuildPlan
 from spacehand.localhub.runner.build.site import SiteBuilder, SiteOrder
 from spacehand.localhub.runner.card import CannotBuildError, Sdk, SpaceCard
 from spacehand.localhub.runner.engines._protocol import (
@@ -45,6 +37,7 @@ from spacehand.localhub.runner.engines.choice import WANTED_FOR_IMAGES, EngineCh
 from spacehand.localhub.runner.environment import Hardware, Surroundings, container_environment, environment
 from spacehand.localhub.runner.images.builder import Materials
 from spacehand.localhub.runner.life import scheduling, volumes
+from spacehand.localhub.runner.life.commit import plan_of
 from spacehand.localhub.runner.life.record import ReplicaRecord
 from spacehand.localhub.runner.life.rehearsal import before_build, before_start
 from spacehand.localhub.runner.life.replica import Replica, static_replica
@@ -54,12 +47,10 @@ from spacehand.stage import Stage
 
 if TYPE_CHECKING:
     from spacehand.localhub.hub import LocalHub
-    from spacehand.localhub.repos.snapshot import Snapshot
     from spacehand.localhub.repos.store import Repo
     from spacehand.localhub.runner._protocol import RunSettings
     from spacehand.localhub.runner.logs import SpaceLog
 
-_LARGEST_FILE = 1024 * 1024  # bytes of a README, or of a list of requirements
 _LONGEST_SOCKET = 100  # characters; the system's own limit is 107
 _HUB_SECONDS = 5.0  # that the Hub's own socket may take to appear when the Hub starts
 
@@ -117,7 +108,7 @@ class Launcher:
             CannotBuildError: the header is wrong, or the app's file is missing.
             BuildFailedError: the requirements cannot be had.
         """
-        build = await asyncio.to_thread(self._plan, repo, sha)
+        build = await asyncio.to_thread(plan_of, self.hub, repo, sha)
         await before_build(self.hub.faults, str(repo.id))
         if build.recipe is not None:
             return build, await self._build_image(repo, build, log, factory=factory)
@@ -130,12 +121,23 @@ class Launcher:
 
     async def start(self, repo: Repo, build: BuildPlan, built: Built, log: SpaceLog) -> Replica:
         """
-        Start the app of *build*; it is not healthy yet.
+        Start the app of *build*, with which *log* begins anew; it is not healthy yet.
 
         Raises:
             CannotBuildError: the settings contradict each other.
             UnhealthyAppError: no engine here has the hardware that is asked for.
         """
+        folders = await self._laid_out(repo, build, built)
+        log.begin()
+        return await self._start_in(repo, build, built, folders, log)
+
+    async def start_another(self, repo: Repo, build: BuildPlan, built: Built, log: SpaceLog) -> Replica:
+        """Start one more app of *build* beside others, as `start` does, but *log* goes on."""
+        folders = await self._laid_out(repo, build, built)
+        return await self._start_in(repo, build, built, folders, log)
+
+    async def _laid_out(self, repo: Repo, build: BuildPlan, built: Built) -> Folders:
+        """Return the folders of a start that may be made, with the commit's files."""
         if build.card.sdk is not Sdk.STATIC:
             settings = await asyncio.to_thread(self.hub.spaces.public_settings, repo)
             await before_start(self.hub.faults, str(repo.id), settings.hardware)
@@ -149,11 +151,11 @@ class Launcher:
         files = asyncio.ensure_future(asyncio.to_thread(self._check_out, repo, build, built, folders))
         try:
             await asyncio.shield(files)
-            return await self._start_in(repo, build, built, folders, log)
         except BaseException:
             # A thread cannot be stopped: what it still writes is removed when it is done.
             files.add_done_callback(lambda _: shutil.rmtree(folders.root, ignore_errors=True))
             raise
+        return folders
 
     async def needs_room(self, build: BuildPlan) -> bool:
         """Return whether the version before has to end first: both would listen on the same port."""
@@ -198,13 +200,16 @@ class Launcher:
     async def _start_in(
         self, repo: Repo, build: BuildPlan, built: Built, folders: Folders, log: SpaceLog
     ) -> Replica:
-        log.begin()
-        log.write(f"===== Application Startup at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} =====")
-        if build.card.sdk is Sdk.STATIC:
+        try:
+            log.write(f"===== Application Startup at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} =====")
+            if build.card.sdk is not Sdk.STATIC:
+                return await self._start_app(repo, build, built, folders, log)
             variables = await asyncio.to_thread(self.hub.spaces.variable_values, repo)
             index = build.card.app_file if built.site is None else PurePosixPath(build.card.app_file).name
             return static_replica(build.sha, folders.root, index, variables, self._headers(build.card))
-        return await self._start_app(repo, build, built, folders, log)
+        except BaseException:
+            shutil.rmtree(folders.root, ignore_errors=True)
+            raise
 
     async def _start_app(
         self, repo: Repo, build: BuildPlan, built: Built, folders: Folders, log: SpaceLog
@@ -311,22 +316,6 @@ class Launcher:
             found += volumes.differences(settings.volumes, are_mounted=choice.mounts_volumes)
         return tuple(found)
 
-    def _plan(self, repo: Repo, sha: str) -> BuildPlan:
-        try:
-            snapshot = self.hub.repos.snapshot(repo, sha)
-        except HubError as error:
-            raise CannotBuildError(Stage.NO_APP_FILE, error.message) from error
-        card = SpaceCard.parse(_file(snapshot, README))
-        files = {name: _file(snapshot, name) for name in (REQUIREMENTS, PRE_REQUIREMENTS, PACKAGES)}
-        found = {name: content for name, content in files.items() if content is not None}
-        entry = snapshot.entry(card.app_file)
-        if entry is not None and not entry.is_dir:
-            # Of an app, that it is there is all that a plan asks.
-            found[card.app_file] = (_file(snapshot, card.app_file) or b"") if card.sdk is Sdk.DOCKER else b""
-        own = card.sdk is Sdk.STATIC or card.sdk.needs_image
-        choice = Choice(current()) if own else choose(card.python_version, any_python=self.hub.any_python)
-        return plan(sha, card, found, choice)
-
     def _headers(self, card: SpaceCard) -> dict[str, str]:
         """Return what is added to each answer of the app."""
         if card.may_be_embedded:
@@ -378,15 +367,6 @@ class Launcher:
         if len(str(path)) <= _LONGEST_SOCKET:
             return path
         return Path(tempfile.mkdtemp(prefix="spacehand-")) / "app.sock"
-
-
-def _file(snapshot: Snapshot, path: str) -> bytes | None:
-    entry = snapshot.entry(path)
-    if entry is None or entry.is_dir:
-        return None
-    if entry.size > _LARGEST_FILE:
-        raise CannotBuildError(Stage.CONFIG_ERROR, f"`{path}` is larger than 1 MiB")
-    return snapshot.read(path)
 
 
 def _last_words(log: SpaceLog) -> str:

@@ -62,4 +62,4 @@ class Orphanage:
 def _is_its_own(space: Reconciler, token: str, record: ReplicaRecord) -> bool:
     state = space.state
     there = record.spec.folders.root.is_dir()
-    return there and state.replica == token and state.stage not in _NOT_WANTED
+    return there and token in state.replicas and state.stage not in _NOT_WANTED

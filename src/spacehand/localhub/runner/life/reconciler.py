@@ -6,7 +6,6 @@ import asyncio
 import logging
 import shutil
 import threading
-import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,9 @@ from spacehand.localhub.runner.build.builder import BuildFailedError, Built
 from spacehand.localhub.runner.card import CannotBuildError
 from spacehand.localhub.runner.crew import Crew
 from spacehand.localhub.runner.life.duty import Duty
+from spacehand.localhub.runner.life.fleet import Fleet
 from spacehand.localhub.runner.life.health import UnhealthyAppError
+from spacehand.localhub.runner.life.muster import Muster
 from spacehand.localhub.runner.life.replica import AppEndedError, Replica
 from spacehand.localhub.runner.logs import SpaceLog
 from spacehand.localhub.wire_time import now
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from spacehand.localhub.runner.life.state import RunState
 
 _logger = logging.getLogger(__name__)
-_FORGIVEN_SECONDS = 600.0  # after this long without a crash, earlier ones do not count
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,8 @@ class Reconciler:
         self._state = crew.states.load(repo.uid)
         self._task: asyncio.Task[None] | None = None
         self._duty = Duty(repo, crew)
-        self._watching: asyncio.Task[None] | None = None
+        self._muster = Muster(self._duty, crew, changed=self._recount, ended=self._one_ended)
         self._background: set[asyncio.Task[Any]] = set()  # may be cancelled at any time
-        self._crashes: list[float] = []
         self._open_logs()
 
     @property
@@ -92,21 +91,22 @@ class Reconciler:
     @property
     def is_outdated(self) -> bool:
         """The app that answers was started with other settings than the Space has now."""
-        replica = self._duty.serving
-        return replica is not None and replica.settings != self._crew.launcher.mark(self.repo)
+        fleet = self._duty.serving
+        return fleet is not None and not fleet.has_settings(self._crew.launcher.mark(self.repo))
 
     @property
     def is_serving(self) -> bool:
         """An app answers."""
         return self._duty.serving is not None
 
-    def measure(self) -> Measure | None:
-        """Return what the app that serves uses now, None where none does; slow, so not for the loop."""
-        replica = self._duty.serving
-        if replica is None or replica.app is None or replica.spec is None:
-            return None
-        app, limit = replica.app, replica.spec.memory_bytes
-        return Measure(replica.folders.root.name, app.cpu_seconds(), app.memory(0), limit)
+    def measure(self) -> list[Measure]:
+        """Return what each app that serves uses now; slow, so not for the loop."""
+        fleet = self._duty.serving
+        return [
+            Measure(one.token, one.app.cpu_seconds(), one.app.memory(0), one.spec.memory_bytes)
+            for one in (list(fleet.members) if fleet is not None else ())
+            if one.app is not None and one.spec is not None
+        ]
 
     # Orders
 
@@ -134,17 +134,18 @@ class Reconciler:
     async def rest(self, stage: Stage) -> None:
         """Stop the app and show *stage*: PAUSED or SLEEPING."""
         await self._end_work()
+        self._muster.dismiss()
         # First, so that a request which comes while the app stops wakes it, or is told why it does not.
-        self._set(stage=stage, serving=None, replica=None, error=None, hardware=None)
-        self._watch_no_more()
+        self._set(stage=stage, serving=None, replicas=(), error=None, hardware=None)
         await self._duty.stand_down()
 
     async def sleep(self) -> None:
         """Freeze the app until it is asked for; see `deepen`."""
         busy = self._task is not None and not self._task.done()
-        if busy or self._duty.serving is None or self._duty.serving.app is None:
+        if busy or self._duty.serving is None or self._duty.serving.is_static:
             await self.rest(Stage.SLEEPING)
             return
+        self._muster.dismiss()
         self._set(stage=Stage.SLEEPING, serving=None, error=None, hardware=None)
         await self._duty.doze()
 
@@ -154,28 +155,30 @@ class Reconciler:
 
     async def rouse(self) -> bool:
         """Let a frozen app answer again, and return whether there is one."""
-        replica = await self._duty.rouse()
-        if replica is None:
+        fleet = await self._duty.rouse()
+        if fleet is None:
             return False
         hardware = self._hub.spaces.public_settings(self.repo).hardware
         stage = Stage.RUNNING if self._state.stage is Stage.SLEEPING else self._now(self._state.stage)
-        self._set(stage=stage, serving=replica.sha, hardware=hardware)
+        self._set(stage=stage, serving=fleet.sha, hardware=hardware)
+        self.complete()
         return True
+
+    def complete(self) -> None:
+        """Bring the number of apps that answer to what is wanted, and leave those alone that may stay."""
+        self._recount()
+        self._muster.call(self.logs["run"])
 
     async def adopt(self, replica: Replica) -> None:
         """Take over the app of an earlier Hub: it serves, or sleeps, as its state says."""
         self._duty.begin(replica)
-        if self._state.stage is Stage.SLEEPING:
-            await self._duty.take_in(replica)
-        else:
-            await replica.thaw()
-            self._duty.take_over(replica)
-        self._watching = asyncio.create_task(self._watch(replica))
+        fleet = await self._duty.take_in(replica, asleep=self._state.stage is Stage.SLEEPING)
+        self._muster.watch(fleet, replica)
 
     async def close(self) -> None:
         """Stop everything, but remember what was wanted."""
         await self._end_work()
-        self._watch_no_more()
+        await self._muster.close()
         await self._duty.stand_down()
         await self._finish_background()
         for log in self.logs.values():
@@ -244,92 +247,92 @@ class Reconciler:
         return build, built
 
     async def _start(self, order: Order, build: BuildPlan, built: Built) -> None:
-        launcher = self._crew.launcher
         if not order.restores:
             self._tell(order, stage=self._now(Stage.APP_STARTING), error=None)
         settings = self._hub.spaces.public_settings(self.repo)
-        if await launcher.needs_room(build):
+        if await self._crew.launcher.needs_room(build):
             await self._make_room()
-        replica = await launcher.start(self.repo, build, built, self.logs["run"])
+        fleet = Fleet(order.sha, made=(build, built))
         try:
-            self._duty.begin(replica)
-            await replica.healthy(build.card.startup_seconds, build.card.base_path, self._crew.pace)
-        except BaseException as error:
-            if isinstance(error, UnhealthyAppError):
-                self.logs["run"].write(f"[spacehand] {error.summary}")
-            self._duty.end(replica)
+            await self._muster.first(fleet, self.logs["run"])
+            if self._duty.serving is not None:  # nobody waits: let it come up as a whole
+                await self._muster.fill(fleet, self.logs["run"])
+        except BaseException:
+            self._duty.end_all(fleet)
             raise
         if self._is_stale(order):
-            self._duty.end(replica)
+            self._duty.end_all(fleet)
             return
-        self._swap(replica)
+        self._swap(fleet)
         told = {} if order.restores else {"stage": Stage.RUNNING, "error": None}
         self._set(
             serving=order.sha,
-            replica=replica.token,
+            replicas=fleet.tokens,
             hardware=settings.hardware,
-            fidelity=replica.fidelity.value,
-            differences=launcher.differences(build, built, settings),
+            fidelity=fleet.members[0].fidelity.value,
+            differences=self._crew.launcher.differences(build, built, settings),
             **told,
         )
+        self._muster.call(self.logs["run"])
         if built.layer is not None and self._crew.layers is not None:
             self._later(self._settle(self._crew.layers, built.layer, build.interpreter))
 
     async def _make_room(self) -> None:
         """End the version before."""
-        self._watch_no_more()
+        self._muster.dismiss()
         self._set(stage=_without_serving(self._state.stage), serving=None)
         await self._duty.stand_down()
 
-    def _swap(self, replica: Replica) -> None:
-        """Let *replica* serve from now on."""
-        self._duty.take_over(replica)
-        self._watch_no_more()
-        self._watching = asyncio.create_task(self._watch(replica))
+    def _swap(self, fleet: Fleet) -> None:
+        """Let *fleet* serve from now on."""
+        self._muster.dismiss()
+        self._duty.take_over(fleet)
+        for replica in fleet.members:
+            self._muster.watch(fleet, replica)
 
     def _fail(self, order: Order, stage: Stage, message: str) -> None:
         if order.restores:
             self._set(serving=None)
             return
         self._tell(order, stage=stage, error=message, serving=self._serving_sha)
+        self.complete()
 
     # The app that serves
 
-    async def _watch(self, replica: Replica) -> None:
-        ended = await replica.ended()
-        if self._duty.dozing is replica:  # it will be started when it is asked for
-            await self._duty.deepen()
-        if self._duty.serving is not replica:
+    def _one_ended(self, fleet: Fleet, ended: AppEndedError) -> None:
+        """Bring back an app of *fleet* that ended by itself while it served."""
+        if left := len(fleet.members):  # others answer: the Space goes on
+            self._muster.crashed()
+            self.logs["run"].write(f"[spacehand] a replica ended, {left} left: {ended.summary}")
+            self.complete()
             return
-        self._duty.withdraw()
-        self._duty.end(replica)
+        self._muster.dismiss()
         self.logs["run"].write(f"[spacehand] the app ended with exit code {ended.code}")
         busy = self._task is not None and not self._task.done()
         if busy:  # a newer commit is on its way: nothing to bring back
             self._set(stage=_without_serving(self._state.stage), serving=None)
-        elif self._may_return(ended):
-            pause = self._crew.pauses[len(self._crashes) - 1]
+        elif (pause := self._pause_after(ended)) is not None:
             self.logs["run"].write(f"[spacehand] starting it again in {pause:g} s")
             self._set(stage=Stage.APP_STARTING, serving=None, error=None)
-            self.obey(Order(replica.sha, delay=pause))
+            self.obey(Order(fleet.sha, delay=pause))
         else:
             self._set(stage=Stage.RUNTIME_ERROR, error=ended.message, serving=None)
 
-    def _may_return(self, ended: AppEndedError) -> bool:
-        """Count the crash; an app that outgrew its hardware would only do so again."""
+    def _pause_after(self, ended: AppEndedError) -> float | None:
+        """Return how long to wait before another start; None: the app would only end again."""
         if ended.took_too_much or self._state.stage is not Stage.RUNNING:
-            return False
-        recent = time.monotonic() - _FORGIVEN_SECONDS
-        self._crashes = [at for at in self._crashes if at > recent] + [time.monotonic()]
-        return len(self._crashes) <= len(self._crew.pauses)
+            return None
+        crashes, pauses = self._muster.crashed(), self._crew.pauses
+        return pauses[crashes - 1] if crashes <= len(pauses) else None
+
+    def _recount(self) -> None:
+        """Note who serves."""
+        if self._duty.serving is not None:
+            self._set(replicas=self._duty.serving.tokens)
 
     async def _settle(self, layers: Layers, layer: Layer, interpreter: Interpreter) -> None:
         await layers.settle(layer, interpreter)
         await asyncio.to_thread(lambda: layers.prune(self._crew.states.layers()))
-
-    def _watch_no_more(self) -> None:
-        if self._watching is not None:
-            self._watching.cancel()
 
     async def _end_work(self) -> None:
         task, self._task = self._task, None

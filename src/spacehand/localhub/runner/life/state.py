@@ -40,7 +40,7 @@ class RunState:
     stage: Stage = Stage.NO_APP_FILE
     sha: str | None = None  # the commit that should run
     serving: str | None = None  # the commit that answers requests
-    replica: str | None = None  # the app that serves, or sleeps
+    replicas: tuple[str, ...] = ()  # the apps that serve, or sleep
     built: str | None = None  # the last commit whose build succeeded
     error: str | None = None
     layer: str | None = None  # the environment that build made
@@ -65,6 +65,8 @@ class RunStates:
         kept = json.loads(row["state"])
         kept["stage"] = Stage(kept["stage"])
         kept["differences"] = tuple(kept["differences"])
+        one = kept.pop("replica", None)  # as it was written before there could be several
+        kept["replicas"] = tuple(kept.get("replicas", [one] if one else ()))
         return RunState(**kept)
 
     def layers(self) -> set[str]:
