@@ -72,7 +72,8 @@ async def live(place: Place, engine: Engine, number: int, ready: int) -> None:
             await _in_order(shop, repo)
         os.write(ready, b"x")
         chance = random.Random(number)  # noqa: S311 - repeatable, not secret
-        work = chance.choice(["push", "push", "restart", "sleep", "variable"]) if number else "push"
+        works = ["push", "push", "restart", "sleep", "variable", "replicas"]
+        work = chance.choice(works) if number else "push"
         if work == "push":
             shop.push(repo, APP.replace("{number}", str(number)))
         elif work == "restart":
@@ -81,6 +82,9 @@ async def live(place: Place, engine: Engine, number: int, ready: int) -> None:
             await shop.runner.sleep(repo)
             await asyncio.sleep(chance.uniform(0, 0.5))
             await shop.get(repo)
+        elif work == "replicas":
+            shop.hub.spaces.set_replicas(repo, chance.choice([1, 2, 3]))
+            await shop.runner.replicas_changed(repo)
         else:
             shop.hub.spaces.set_variable(repo, Entry("NUMBER", str(number)))
             await shop.runner.settings_changed(repo)
@@ -102,7 +106,12 @@ async def _in_order(shop: Workshop, repo: Repo) -> None:
     assert not others, f"orphans: {others}"
     if shop.runner.runtime(repo)["stage"] == "SLEEPING":
         assert (await shop.get(repo))[0] == 200
-    await shop.until(repo, Stage.RUNNING, sha=head)
+    wanted = shop.hub.spaces.public_settings(repo).replicas
+    async for runtime in shop.runner.events(repo):
+        assert not Stage(runtime["stage"]).is_error, runtime
+        is_up = runtime["stage"] == "RUNNING" and runtime["sha"] == head
+        if is_up and runtime["replicas"]["current"] == wanted:
+            break
     assert (await shop.get(repo))[0] == 200
     _require_whole_log(shop.hub.place.space(repo.id) / "logs")
 
@@ -149,7 +158,9 @@ def _space(shop: Workshop) -> Repo:
     try:
         return shop.hub.repos.get(RepoKind.SPACE, RepoId("ada", "demo"))
     except HubError:
-        return shop.space()
+        repo = shop.space()
+        shop.hub.spaces.request_hardware(repo, "cpu-upgrade")
+        return repo
 
 
 def main() -> None:

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from huggingface_hub import Volume
 from huggingface_hub.errors import BadRequestError, HfHubHTTPError, RepositoryNotFoundError
-from huggingface_hub.utils import get_session
+from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 from tests.localhub.spaces.scripted import ScriptedHub
 
+from spacehand.localhub.faults.kind import FaultKind
+from spacehand.localhub.faults.store import Fault
 from spacehand.localhub.runner.logs import LogEntry
 from spacehand.localhub.wire_time import from_unix, now
 from spacehand.stage import Stage
@@ -148,6 +150,45 @@ def test_free_hardware_sleeps_after_two_days(scripted: ScriptedHub) -> None:
     assert api.set_space_sleep_time(space, -1).sleep_time is None
     with pytest.raises(BadRequestError, match="no sleep time"):
         api.set_space_sleep_time(space, 0)
+
+
+def test_replicas_are_for_paid_hardware(scripted: ScriptedHub) -> None:
+    """
+    Paid hardware has from one to ten; free hardware one, and so does a Space that goes back to it, or a copy.
+    """
+    space, api = scripted.space(), scripted.api
+
+    def scale(replicas: object) -> dict[str, Any]:
+        answer = get_session().post(
+            f"{scripted.url}/api/spaces/{space}/replicas",
+            json={"replicas": replicas},
+            headers=build_hf_headers(token=scripted.token),
+        )
+        hf_raise_for_status(answer)
+        runtime: dict[str, Any] = answer.json()
+        return runtime
+
+    with pytest.raises(BadRequestError, match="`cpu-basic` is free"):
+        scale(2)
+    api.request_space_hardware(space, "cpu-upgrade")
+    assert scale(10)["replicas"]["requested"] == 10
+    for wrong in (0, 11, True, "2", None):
+        with pytest.raises(BadRequestError, match="no number of replicas; it is from 1 to 10"):
+            scale(wrong)
+    with pytest.raises(HfHubHTTPError, match="does not scale"):
+        scale("auto")
+    scripted.hub.faults.add(Fault(FaultKind.PAYMENT))
+    with pytest.raises(HfHubHTTPError, match="402"):
+        scale(2)
+    assert scale(1)["replicas"]["requested"] == 1
+    scripted.hub.faults.clear()
+    assert scale(3)["replicas"]["requested"] == 3
+    assert ("replicas", space) in scripted.runner.told
+
+    api.duplicate_repo(space, "ada/copy", repo_type="space", space_hardware="cpu-upgrade")
+    assert api.get_space_runtime("ada/copy").raw["replicas"]["requested"] == 1
+    for flavor in ("cpu-basic", "cpu-upgrade"):
+        assert api.request_space_hardware(space, flavor).raw["replicas"]["requested"] == 1
 
 
 def test_pause_and_restart(scripted: ScriptedHub) -> None:

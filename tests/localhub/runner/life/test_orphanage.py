@@ -45,6 +45,14 @@ async def main():
 async def nothing():
     pass
 
+async def two_replicas(shop, repo):
+    shop.hub.spaces.request_hardware(repo, "cpu-upgrade")
+    shop.hub.spaces.set_replicas(repo, 2)
+    await shop.runner.settings_changed(repo)
+    async for runtime in shop.runner.events(repo):
+        if runtime["stage"] == "RUNNING" and runtime["replicas"]["current"] == 2:
+            return
+
 asyncio.run(main())
 """
 COUNTER = """
@@ -131,6 +139,38 @@ def test_a_frozen_app_is_adopted_and_still_sleeps(place: Place):
         assert shop.runner._space(repo).is_dozing
         assert (await shop.get(repo))[0] == 200
         assert shop.builder.built == []
+
+    next_hub(place, story)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_one_lost", [False, True])
+def test_all_replicas_go_on_and_one_that_was_lost_is_replaced(place: Place, is_one_lost: bool):
+    """
+    The next Hub answers with the processes of both replicas; where one was killed while there was no Hub,
+    with that of the other, and soon with a second.
+    """
+    pid = killed_hub(place, "two_replicas(shop, repo)")
+    with closing(sqlite3.connect(place.database)) as connection:
+        (state,) = connection.execute("SELECT state FROM space_runs").fetchone()
+    before = set(json.loads(state)["replicas"])
+    assert len(before) == 2
+    if is_one_lost:
+        psutil.Process(pid).kill()
+
+    async def story(shop: Workshop) -> None:
+        repo = shop.hub.repos.get(RepoKind.SPACE, RepoId("ada", "demo"))
+        space = shop.runner._space(repo)
+        async for runtime in shop.runner.events(repo):
+            assert runtime["stage"] == "RUNNING"
+            assert (await shop.get(repo))[0] == 200
+            if len(space.state.replicas) == 2 and (set(space.state.replicas) != before) is is_one_lost:
+                break
+        assert len(before & set(space.state.replicas)) == 2 - is_one_lost
+        found = {int((await shop.get(repo))[1]) for _ in range(4)}
+        assert len(found) == 2
+        assert (pid in found) is not is_one_lost
+        assert len(shop.builder.built) == is_one_lost  # from what is there already
 
     next_hub(place, story)
 
