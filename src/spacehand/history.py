@@ -80,6 +80,7 @@ class Release:
     secret_names: Sequence[str] = ()
     hardware: str | None = None
     sleep: int | None = None  # seconds, -1 for never
+    replicas: int | None = None  # None: as it was
     volumes: Sequence[Mapping[str, Any]] = ()
     adopted: Sequence[str] = ()  # `file:PATH`, `variable:NAME`: changes made elsewhere that were kept
     result: str = HEALTHY

@@ -201,6 +201,30 @@ def test_an_app_that_fails_its_proof_on_paid_hardware_leaves_it(
     assert "back on `cpu-basic`" in str(caught.value.hint)
 
 
+def test_replicas_come_after_the_proof_and_go_first(
+    run: Run, app: App, hub: FakeHub, prover: FakeProver
+) -> None:
+    """The app is proved on its hardware, then with its replicas; when that fails, they go before it does."""
+    run()
+    app.settings = {"space": {"hardware": ["t4-small"], "replicas": 2}}
+    prover.answers = [{"ok": True}, UnhealthyError("lost the session")]
+    hub.calls.clear()
+    with pytest.raises(UnhealthyError, match="lost the session") as caught:
+        run()
+    assert [call for call in hub.calls if call in ("set_hardware", "set_replicas")] == [
+        "set_hardware",
+        "set_replicas",
+        "set_replicas",
+        "set_hardware",
+    ]
+    assert (hub.space(SPACE).hardware, hub.space(SPACE).replicas) == ("cpu-basic", 1)
+    assert "back at 1 replica. The Space is back on `cpu-basic`" in str(caught.value.hint)
+
+    assert run().usd_per_hour == pytest.approx(0.80)
+    assert hub.space(SPACE).replicas == 2
+    assert not run().changed
+
+
 def test_a_wrong_proof_undoes_the_version(run: Run, app: App, hub: FakeHub, prover: FakeProver) -> None:
     """A Space that runs and gives a wrong answer has failed as much as one that does not build."""
     first = run()

@@ -9,7 +9,7 @@ from tests.hub.fake_hub import FakeHub
 
 from spacehand.deploy.drift import OnDrift
 from spacehand.deploy.plan import Choices, Plan, plan
-from spacehand.deploy.steps import CreateSpace, PushFiles, SetHardware
+from spacehand.deploy.steps import CreateSpace, PushFiles, SetHardware, SetReplicas
 from spacehand.errors import ConfigError, ConflictError
 from spacehand.history import History, SpaceKey
 from spacehand.hub._protocol import LocalFile, SpaceSettings
@@ -231,6 +231,38 @@ def test_the_price_is_shown_before_and_after(app: App, hub: FakeHub, history: Hi
     assert {"kind": "hardware", "target": "ada/demo", "before": "cpu-basic", "after": "t4-small"} in shown[
         "changes"
     ]
+
+
+def test_replicas_come_last_and_cost_as_many_times(app: App, hub: FakeHub, history: History) -> None:
+    """They follow the hardware, are left alone unless they are asked for, and free hardware has one."""
+    app.settings = {"space": {"hardware": ["t4-small"], "replicas": 3}}
+    made = planned(app, hub, history)
+    assert [type(step) for step in made.afterwards] == [SetHardware, SetReplicas]
+    assert (made.usd_before, made.usd_after) == (0.0, pytest.approx(1.20))
+    assert "run 3 replicas ($1.20 an hour)" in made.describe()
+
+    released(app, hub, history)
+    assert not planned(app, hub, history).has_changes
+    app.settings = {"space": {"hardware": ["t4-small"]}}
+    made = planned(app, hub, history)
+    assert not made.has_changes
+    assert made.usd_after == pytest.approx(1.20)
+
+    app.settings = {"space": {"hardware": ["cpu-basic"], "replicas": 2}}
+    made = planned(app, hub, history)
+    assert [type(step) for step in made.afterwards] == [SetHardware]
+    assert "`cpu-basic` has one replica" in made.notes[0]
+
+
+def test_replicas_set_in_the_browser_are_drift(app: App, hub: FakeHub, history: History) -> None:
+    """Ending them would turn visitors away: it is shown, and adopted on request."""
+    app.settings = {"space": {"hardware": ["t4-small"], "replicas": 2}}
+    released(app, hub, history)
+    hub.set_replicas(SPACE, 4)
+
+    (found,) = planned(app, hub, history).drift
+    assert (found.kind, found.before, found.after) == ("replicas", "2", "4")
+    assert not planned(app, hub, history, on_drift=OnDrift.ADOPT).has_changes
 
 
 def test_hardware_the_hub_does_not_have(app: App, hub: FakeHub, history: History) -> None:

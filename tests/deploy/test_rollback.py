@@ -76,6 +76,13 @@ def test_a_release_is_code_variables_volumes_and_hardware(hub: FakeHub) -> None:
     assert missing == ["the secret `HF_TOKEN` is gone; set it again"]
 
 
+def test_a_release_is_its_replicas_too(hub: FakeHub) -> None:
+    """Its hardware comes first, for only paid hardware has several."""
+    release = Release(hub.endpoint, str(SPACE), push(hub, a="1"), hardware="t4-small", replicas=3)
+    restore_release(hub, SPACE, release)
+    assert (hub.space(SPACE).hardware, hub.space(SPACE).replicas) == ("t4-small", 3)
+
+
 def test_a_version_that_is_gone_cannot_come_back(hub: FakeHub) -> None:
     """Neither can a Space that was deleted."""
     with pytest.raises(NotFoundError):

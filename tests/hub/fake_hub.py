@@ -73,6 +73,7 @@ class Space:
     requested_hardware: str
     sleep_seconds: int | None
     volumes: Sequence[Mapping[str, Any]] = ()
+    replicas: int = 1
     stage: Stage = Stage.NO_APP_FILE
     revision: str | None = None  # the commit that answers
     ahead: list[tuple[Stage, str | None]] = field(default_factory=list)  # what comes, one step a look
@@ -272,12 +273,20 @@ class FakeHub:
             raise PaymentError("Payment Required", where=str(space))
         found = self.space(space)
         found.requested_hardware = found.hardware = flavor
+        found.replicas = 1 if flavor == "cpu-basic" else found.replicas
         found.sleep_seconds = sleep_seconds if sleep_seconds is not None else found.sleep_seconds
         self._restart(space)
 
     def set_sleep(self, space: RepoId, seconds: int) -> None:
         self._called("set_sleep")
         self.space(space).sleep_seconds = seconds
+
+    def set_replicas(self, space: RepoId, replicas: int) -> None:
+        self._called("set_replicas")
+        found = self.space(space)
+        if found.hardware == "cpu-basic" and replicas > 1:
+            raise UsageError("Only paid hardware has several replicas", where=str(space))
+        found.replicas = replicas
 
     def pause(self, space: RepoId) -> None:
         self._called("pause")
@@ -415,7 +424,11 @@ def _runtime(space: Space) -> SpaceRuntime:
         requested_hardware=space.requested_hardware,
         sleep_seconds=space.sleep_seconds,
         error=space.error,
-        raw={"stage": str(space.stage), "volumes": [dict(volume) for volume in space.volumes]},
+        raw={
+            "stage": str(space.stage),
+            "volumes": [dict(volume) for volume in space.volumes],
+            "replicas": {"current": space.replicas, "requested": space.replicas},
+        },
     )
 
 

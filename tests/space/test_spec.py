@@ -22,6 +22,7 @@ repo = "ada/voxtral-tiny-demo"
 sdk = "gradio"
 hardware = ["cpu-upgrade", "t4-small"]
 sleep = "30m"
+replicas = 2
 visibility = "private"
 vendor = ["spacehand_runtime"]
 volumes = [{ source = "models/ada/voxtral-tiny", mount = "/models/tiny", read_only = true }]
@@ -59,6 +60,7 @@ def test_every_setting_arrives(space):
     assert spec.repo == RepoId("ada", "voxtral-tiny-demo")
     assert spec.hardware == ("cpu-upgrade", "t4-small")
     assert spec.sleep_seconds == 1800
+    assert spec.replicas == 2
     assert spec.visibility is Visibility.PRIVATE
     assert spec.vendor == ("spacehand_runtime",)
     assert spec.volumes == (Volume("models/ada/voxtral-tiny", "/models/tiny"),)
@@ -152,6 +154,8 @@ def test_settings_reach_the_front_matter(space):
         ("[space]\nhardware = [1]\n", 2, "must be a list of texts"),
         ('[space]\nhardware = "h100"\n', 2, "removed in December 2025"),
         ("[space]\nsleep = true\n", 2, "must be a duration"),
+        ('[space]\nreplicas = "auto"\n', 2, "must be a whole number from 1 on"),
+        ("[space]\nreplicas = 0\n", 2, "must be a whole number from 1 on"),
         ('[space]\nvisibility = "secret"\n', 2, "`public`, `private`, `protected`"),
         ('[space]\nvolumes = [{ source = "x", mount = "/m" }]\n', 2, "no source of a volume"),
         ('[space]\nvolumes = [{ source = "models/a/b", mount = "m" }]\n', 2, "no place to mount"),

@@ -18,7 +18,8 @@ from spacehand.deploy.drift import OnDrift
 from spacehand.deploy.plan import DEFAULT_CHOICES, Choices, Plan, plan
 from spacehand.deploy.probe import Answer, Probe
 from spacehand.deploy.rollback import Before, restore_files, restore_settings, tell_undone
-from spacehand.deploy.steps import SetHardware
+from spacehand.deploy.spending import Spending
+from spacehand.deploy.steps import SetHardware, SetReplicas
 from spacehand.deploy.watch import TIMEOUT, Awaited, watch
 from spacehand.errors import (
     BuildError,
@@ -165,13 +166,13 @@ class _Run:
     prover: Prover
     report: Report
     timing: Timing
-    moved_from: str | None = None  # the hardware before, once it was changed
     unsettled: Release | None = None  # what is there, if it never proved itself
 
     def __post_init__(self) -> None:
         self.space = self.plan.space
         self.key = SpaceKey(self.hub.identity, self.space)
         self.began = self.timing.now()
+        self.spending = Spending(self.hub, self.space, self.report)
         self.unsettled = self._unsettled()
 
     def unproved(self, release: Release) -> Deployed:
@@ -216,7 +217,8 @@ class _Run:
         commit = self._push()
         head = commit.revision if commit else self._head()
         # Until the move is made, and after it was undone, the hardware is not the planned one.
-        pushed = dataclasses.replace(self.plan.release, revision=head, hardware=None, sleep=None)
+        wanted = self.plan.release
+        pushed = dataclasses.replace(wanted, revision=head, hardware=None, sleep=None, replicas=None)
         release = self.history.add_release(pushed, at=self.timing.clock())
         try:
             answer = self._prove(commit, head)
@@ -224,8 +226,9 @@ class _Run:
             self._settle_failed(release, error)
             self._undo(error, commit)
             raise
-        wanted = self.plan.release
-        live = dataclasses.replace(release, hardware=wanted.hardware, sleep=wanted.sleep)
+        live = dataclasses.replace(
+            release, hardware=wanted.hardware, sleep=wanted.sleep, replicas=wanted.replicas
+        )
         self.history.settle_release(live, HEALTHY)
         return self._deployed(Stage.RUNNING, head, answer, changed=True)
 
@@ -256,10 +259,14 @@ class _Run:
         if self.plan.steps:
             self._follow(self._awaited(commit, head))
             answer = self._probe(call=not self._moves)
-        was = self.hub.runtime(self.space).requested_hardware if self._moves else None
+        before = self.hub.runtime(self.space) if self.plan.afterwards else None
         for done in apply(self.plan.afterwards, self.hub, self.report):
-            if isinstance(done.step, SetHardware):
-                self.moved_from = was if was != done.step.flavor else None
+            if isinstance(done.step, SetReplicas) and before is not None:
+                self.spending.scaled_from = before.requested_replicas
+                answer = self._probe(call=True)
+            if isinstance(done.step, SetHardware) and before is not None:
+                was = before.requested_hardware
+                self.spending.moved_from = was if was != done.step.flavor else None
                 self._follow(Awaited(head, self._is_static, restarting=True, revive=True))
                 # What the hardware is for may work only on it.
                 answer = self._probe(call=True)
@@ -298,16 +305,7 @@ class _Run:
 
     def _undo(self, error: SpacehandError, commit: Commit | None) -> None:
         """Revert what costs money first, then bring the version before back; tell both in *error*'s hint."""
-        told = []
-        if self.moved_from:
-            self.report(Progress("rollback", f"Moving back to `{self.moved_from}`"))
-            try:
-                self.hub.set_hardware(self.space, self.moved_from, None)
-                told.append(f"The Space is back on `{self.moved_from}`")
-            except SpacehandError as refused:
-                told.append(
-                    f"It could NOT be moved back to `{self.moved_from}`: {refused.message}. It costs money"
-                )
+        told = self.spending.take_back()
         tell_undone(error, [*told, self._restore(commit, because=error.message)])
 
     def _restore(self, commit: Commit | None, *, because: str) -> str | None:
@@ -366,7 +364,12 @@ class _Run:
 
     def _keep_restored(self, revision: str, variables: Mapping[str, str]) -> Release:
         restored = dataclasses.replace(
-            self.plan.release, revision=revision, variables=variables, hardware=None, adopted=()
+            self.plan.release,
+            revision=revision,
+            variables=variables,
+            hardware=None,
+            replicas=None,
+            adopted=(),
         )
         return self.history.add_release(restored, at=self.timing.clock())
 

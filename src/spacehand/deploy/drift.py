@@ -27,7 +27,7 @@ class OnDrift(StrEnum):
 class Drift:
     """One thing a deploy would undo: what the last release left, and what is there now."""
 
-    kind: str  # file, variable, hardware, sleep
+    kind: str  # file, variable, hardware, sleep, replicas
     target: str
     before: str | None
     after: str | None

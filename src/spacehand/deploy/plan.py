@@ -15,6 +15,7 @@ from spacehand.deploy.steps import (
     DeleteVariable,
     PushFiles,
     SetHardware,
+    SetReplicas,
     SetSecret,
     SetSleep,
     SetVariable,
@@ -129,10 +130,11 @@ def plan(
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What the Space is to run on, and when it is to sleep."""
+    """What the Space is to run on, when it is to sleep, and how many of it there are."""
 
     flavor: Flavor | None  # None: whatever it has
     sleep: int | None  # seconds; None: as it is
+    replicas: int | None  # None: as it is
 
 
 class _Planner:
@@ -182,8 +184,8 @@ class _Planner:
             afterwards=tuple(afterwards),
             drift=drift,
             release=self._release(variables, adopted),
-            usd_before=self._price(self.present.hardware) if self.present else 0.0,
-            usd_after=self._price(self._final_hardware()),
+            usd_before=self._price(self.present.hardware) * self.present.replicas if self.present else 0.0,
+            usd_after=self._price(self._final_hardware()) * self._final_replicas(running),
             notes=tuple(self.notes),
             prices={name: flavor.usd_per_hour for name, flavor in self.flavors.items()},
         )
@@ -269,8 +271,8 @@ class _Planner:
         return bool(self.last and self.last.volumes)
 
     def _running(self) -> tuple[Running, tuple[Drift, ...]]:
-        """Return the hardware and sleep it is to have; with ADOPT, those somebody else chose."""
-        wanted = Running(self._wanted_hardware(), self.spec.sleep_seconds)
+        """Return the hardware, sleep and replicas it is to have; with ADOPT, those somebody else chose."""
+        wanted = Running(self._wanted_hardware(), self.spec.sleep_seconds, self.spec.replicas)
         if self.present is None or self.last is None or self.built.sdk == "static":
             return wanted, ()
         there, sleep, last = self.present.hardware, self.present.runtime.sleep_seconds, self.last
@@ -283,17 +285,38 @@ class _Planner:
             and sleep not in (None, last.sleep, wanted.sleep)
         ):
             drift.append(Drift("sleep", str(self.space), f"{last.sleep} s", f"{sleep} s"))
+        replicas = self.present.replicas
+        if wanted.replicas and last.replicas and replicas not in (last.replicas, wanted.replicas):
+            drift.append(Drift("replicas", str(self.space), str(last.replicas), str(replicas)))
         if self.choices.on_drift is OnDrift.ADOPT:
             kinds = {item.kind for item in drift}
             wanted = Running(
                 self.flavors.get(there) if "hardware" in kinds else wanted.flavor,
                 sleep if "sleep" in kinds else wanted.sleep,
+                replicas if "replicas" in kinds else wanted.replicas,
             )
         return wanted, tuple(drift)
 
     def _afterwards(self, running: Running) -> list[Step]:
         if self.built.sdk == "static":
             return []
+        return [*self._move(running), *self._scale(running)]
+
+    def _scale(self, running: Running) -> list[Step]:
+        """Return what brings it to its replicas, once it is on its hardware."""
+        flavor = running.flavor.name if running.flavor else self._final_hardware()
+        before = self.present.replicas if self.present else 1
+        if running.replicas is None or running.replicas == before:
+            return []
+        price = self._price(flavor)
+        if price == 0:
+            if running.replicas > 1:
+                self.notes.append(f"`{flavor}` has one replica; `replicas` counts on paid hardware only")
+            return []
+        return [SetReplicas(self.space, before, running.replicas, price * running.replicas)]
+
+    def _move(self, running: Running) -> list[Step]:
+        """Return what brings it to its hardware, and to its sleep there."""
         wanted, sleep, present = running.flavor, running.sleep, self.present
         now = present.hardware if present else _born_on(wanted)
         if wanted and wanted.name != now:
@@ -324,6 +347,9 @@ class _Planner:
             return wanted.name
         return self.present.hardware if self.present else "cpu-basic"
 
+    def _final_replicas(self, running: Running) -> int:
+        return running.replicas or (self.present.replicas if self.present else 1)
+
     def _price(self, flavor: str) -> float:
         if self.built.sdk == "static" or flavor not in self.flavors:
             return 0.0
@@ -338,6 +364,7 @@ class _Planner:
             secret_names=sorted(secret.name for secret in self.spec.secrets),
             hardware=self._final_hardware(),
             sleep=self.spec.sleep_seconds,
+            replicas=self.spec.replicas,
             volumes=self.volumes,
             adopted=adopted,
             result="deploying",

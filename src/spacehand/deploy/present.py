@@ -46,6 +46,11 @@ class Present:
         return _BORN_WITH.issuperset(self.files)
 
     @property
+    def replicas(self) -> int:
+        """How many equal apps share the requests."""
+        return self.runtime.requested_replicas
+
+    @property
     def hardware(self) -> str:
         """The flavor it has or waits for."""
         return self.runtime.requested_hardware or self.runtime.hardware or "cpu-basic"

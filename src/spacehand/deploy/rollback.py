@@ -80,7 +80,7 @@ def restore_release(
     hub: Hub, space: RepoId, release: Release, *, report: Report = silent
 ) -> tuple[Commit, list[str]]:
     """
-    Make *space* what it was at *release*: code, variables, volumes, hardware.
+    Make *space* what it was at *release*: code, variables, volumes, hardware, replicas.
 
     Returns the commit, and what could not be restored: secrets that are gone, for nobody knows their values.
 
@@ -98,6 +98,9 @@ def restore_release(
     if release.hardware and release.hardware != present.hardware:
         report(Progress("rollback", f"Moving back to `{release.hardware}`"))
         hub.set_hardware(space, release.hardware, release.sleep)
+    if release.replicas and release.replicas != hub.runtime(space).requested_replicas:
+        report(Progress("rollback", f"Bringing it back at {release.replicas} replicas"))
+        hub.set_replicas(space, release.replicas)
     gone = sorted(set(release.secret_names) - present.secret_names)
     return commit, [f"the secret `{name}` is gone; set it again" for name in gone]
 

@@ -19,7 +19,7 @@ from spacehand.space.secrets import Secret
 class Change:
     """One line of a plan: what *target* is before and after; None where it is not there."""
 
-    kind: str  # space, file, variable, secret, volumes, hardware, sleep, stage
+    kind: str  # space, file, variable, secret, volumes, hardware, sleep, replicas, stage
     target: str
     before: str | None
     after: str | None
@@ -260,6 +260,24 @@ class SetSleep:
 
     def apply(self, hub: Hub) -> None:
         hub.set_sleep(self.space, self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class SetReplicas:
+    space: RepoId
+    before: int
+    replicas: int
+    usd_per_hour: float  # of all together
+
+    def describe(self) -> str:
+        number = "one replica" if self.replicas == 1 else f"{self.replicas} replicas"
+        return f"run {number} (${self.usd_per_hour:.2f} an hour)"
+
+    def changes(self) -> Sequence[Change]:
+        return [Change("replicas", str(self.space), str(self.before), str(self.replicas))]
+
+    def apply(self, hub: Hub) -> None:
+        hub.set_replicas(self.space, self.replicas)
 
 
 def volumes_said(volumes: Sequence[Mapping[str, Any]]) -> str:

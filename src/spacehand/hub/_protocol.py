@@ -84,6 +84,12 @@ class SpaceRuntime:
     error: str | None
     raw: Mapping[str, Any] = field(repr=False, default_factory=dict)
 
+    @property
+    def requested_replicas(self) -> int:
+        """How many equal apps are to share the requests; 1 too where the Hub decides on its own."""
+        asked = (self.raw.get("replicas") or {}).get("requested")
+        return asked if isinstance(asked, int) else 1
+
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
@@ -188,6 +194,8 @@ class Hub(Protocol):
     def set_hardware(self, space: RepoId, flavor: str, sleep_seconds: int | None) -> None: ...
 
     def set_sleep(self, space: RepoId, seconds: int) -> None: ...
+
+    def set_replicas(self, space: RepoId, replicas: int) -> None: ...
 
     def pause(self, space: RepoId) -> None: ...
 

@@ -242,6 +242,9 @@ class RemoteHub:
     def set_sleep(self, space: RepoId, seconds: int) -> None:
         self._json("POST", f"{_space(space)}/sleeptime", json={"seconds": seconds})
 
+    def set_replicas(self, space: RepoId, replicas: int) -> None:
+        self._json("POST", f"{_space(space)}/replicas", json={"replicas": replicas})
+
     def pause(self, space: RepoId) -> None:
         self._json("POST", f"{_space(space)}/pause")
 

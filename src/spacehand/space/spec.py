@@ -34,6 +34,7 @@ _SCHEMA: Mapping[str, Sequence[str] | None] = {
         "title",
         "hardware",
         "sleep",
+        "replicas",
         "visibility",
         "vendor",
         "volumes",
@@ -111,6 +112,7 @@ class SpaceSpec:
     engine: str | None = None  # picks requirements/<engine>.txt
     hardware: tuple[str, ...] = ()  # in order of preference
     sleep_seconds: int | None = None  # None: the Hub's default; -1: never
+    replicas: int | None = None  # None: as many as it has
     visibility: Visibility = Visibility.PUBLIC
     variables: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[Secret, ...] = ()
@@ -211,6 +213,7 @@ class _Loader:
             engine=self._engine(space),
             hardware=_hardware(space),
             sleep_seconds=_sleep(space),
+            replicas=_replicas(space),
             visibility=Visibility(space.choice("visibility", [v.value for v in Visibility], "public")),
             variables=_variables(table.table("variables")),
             secrets=secrets(table.table("secrets"), self.author),
@@ -272,6 +275,17 @@ def _sleep(space: Table) -> int | None:
     value = space.values.get("sleep")
     return (
         None if value is None else words.sleep_seconds(value, name="space.sleep", where=space.where("sleep"))
+    )
+
+
+def _replicas(space: Table) -> int | None:
+    value = space.values.get("replicas")
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+        return value
+    raise ConfigError(
+        "`space.replicas` must be a whole number from 1 on",
+        where=space.where("replicas"),
+        hint="Say how many equal apps share the requests; paid hardware may have several",
     )
 
 
