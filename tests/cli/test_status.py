@@ -38,9 +38,8 @@ def released(hub: FakeHub, history: History, text: str, result: str) -> Release:
 
 def shown(**known: Any) -> str:
     """What people read of a Space of which *known* is known."""
-    names = (
-        "space stage revision head hardware requested_hardware error failed_release space_url app_url local"
-    )
+    names = "space stage revision head hardware requested_hardware replicas error failed_release"
+    names += " space_url app_url local"
     return lines(dict.fromkeys(names.split()) | known)
 
 
@@ -58,6 +57,13 @@ def test_what_is_not_known_is_not_shown() -> None:
         space="ada/demo", stage="BUILDING", local={"fidelity": None}, app_url="u", space_url="u"
     )
     assert "  fidelity  sandbox\n" in shown(local={"fidelity": "sandbox"})
+
+
+def test_replicas_are_told_where_there_are_several() -> None:
+    """How many answer, of how many."""
+    several = shown(hardware="t4-small", replicas={"current": 1, "requested": 2})
+    assert "  hardware  t4-small\n  replicas  1 of 2\n" in several
+    assert "replicas" not in shown(replicas={"current": 1, "requested": 1})
 
 
 def test_a_release_that_failed_is_told(hub: FakeHub, history: History) -> None:

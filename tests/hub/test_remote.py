@@ -17,6 +17,7 @@ from spacehand.errors import (
     NotFoundError,
     PaymentError,
     QuotaError,
+    SpacehandError,
 )
 from spacehand.hub._protocol import Hub, LocalFile, SpaceSettings
 from spacehand.hub.remote import RemoteHub
@@ -55,6 +56,18 @@ def test_a_repository_that_is_not_there_has_no_head(hub: Hub, repo: RepoId) -> N
     """Absence is an answer, not an error."""
     assert hub.head(RepoKind.MODEL, repo) is None
     assert hub.head(RepoKind.SPACE, repo) is None
+
+
+def test_replicas_are_set_and_told(hub: Hub, repo: RepoId) -> None:
+    """The Hub has a call for them that the official client has not; free hardware has one."""
+    hub.create_space(repo, SpaceSettings("gradio", hardware="cpu-upgrade"))
+    assert hub.runtime(repo).requested_replicas == 1
+    hub.set_replicas(repo, 3)
+    assert hub.runtime(repo).requested_replicas == 3
+    hub.set_hardware(repo, "cpu-basic", None)
+    assert hub.runtime(repo).requested_replicas == 1
+    with pytest.raises(SpacehandError, match="`cpu-basic` is free"):
+        hub.set_replicas(repo, 2)
 
 
 def test_a_model_is_created_once(hub: Hub, repo: RepoId) -> None:

@@ -36,6 +36,7 @@ def status_command(terminal: Terminal, *, space: str, to: str | None) -> None:
         "head": head,
         "hardware": runtime.hardware,
         "requested_hardware": runtime.requested_hardware,
+        "replicas": runtime.raw.get("replicas"),
         "error": runtime.error,
         "failed_release": failed_release(connection.hub, repo, History.default()),
         "space_url": connection.hub.page_url(RepoKind.SPACE, repo),
@@ -93,6 +94,9 @@ def lines(result: dict[str, Any]) -> str:
     if result["head"]:
         told.append(f"  newest    {str(result['head'])[:12]}")
     told.append(f"  hardware  {result['hardware'] or result['requested_hardware'] or 'none'}")
+    replicas = result["replicas"] or {}
+    if replicas.get("requested", 1) != 1:
+        told.append(f"  replicas  {replicas.get('current') or 0} of {replicas['requested']}")
     local = result["local"] or {}
     if local.get("fidelity"):
         told.append(f"  fidelity  {local['fidelity']}")

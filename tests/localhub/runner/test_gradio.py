@@ -10,6 +10,7 @@ import psutil
 import pytest
 from gradio_client import Client
 from huggingface_hub import CommitOperationAdd
+from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 from tests.conftest import HubProcess
 
 if TYPE_CHECKING:
@@ -23,6 +24,18 @@ import os
 import gradio as gr
 with gr.Blocks() as demo:
     gr.Interface(lambda text: f"{{text}} {said}", "text", "text", api_name="say")
+demo.launch()
+"""
+
+
+COUNTER = """
+import uuid
+import gradio as gr
+me = uuid.uuid4().hex
+def count(seen):
+    return seen + 1, f"{me} {seen + 1}"
+with gr.Blocks() as demo:
+    gr.Button().click(count, seen := gr.State(0), [seen, gr.Textbox()], api_name="count")
 demo.launch()
 """
 
@@ -117,6 +130,44 @@ def test_layer_is_installed_once_and_compiled_after_the_first_start(hub: HubProc
     while not _compiled(layers[0]):
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+@pytest.mark.slow
+def test_clients_stay_with_their_replica(hub: HubProcess):
+    """
+    Of two replicas each client of Gradio has one, which keeps its session's state, also under the next Hub.
+    """
+    api = hub.api
+    api.create_repo("ada/many", repo_type="space", space_sdk="gradio", space_hardware="cpu-upgrade")
+    answer = get_session().post(
+        f"{hub.url}/api/spaces/ada/many/replicas",
+        json={"replicas": 2},
+        headers=build_hf_headers(token=hub.token),
+    )
+    hf_raise_for_status(answer)
+    sha = push(api, "ada/many", app_py=COUNTER)
+    assert wait(api, "ada/many", sha=sha)["stage"] == "RUNNING"
+    _until_two_answer(api)
+    host = api.space_info("ada/many").host
+    clients = [Client(host, verbose=False) for _ in range(4)]
+    told = [[client.predict(api_name="/count") for _ in range(3)] for client in clients]
+    named = {name for counts in told for name, _ in map(str.split, counts)}
+    assert len(named) == 2
+    assert [[number for _, number in map(str.split, counts)] for counts in told] == [["1", "2", "3"]] * 4
+
+    hub.kill()
+    hub.start()
+
+    _until_two_answer(hub.api)
+    for client, counts in zip(clients, told, strict=True):
+        assert client.predict(api_name="/count") == counts[-1].replace(" 3", " 4")
+
+
+def _until_two_answer(api: HfApi) -> None:
+    deadline = time.monotonic() + 120
+    while api.get_space_runtime("ada/many").raw["replicas"] != {"current": 2, "requested": 2}:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def _compiled(layer: Path) -> bool:
