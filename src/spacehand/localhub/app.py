@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from spacehand.localhub.accounts.routes import routes as accounts
+from spacehand.localhub.buckets.routes import routes as buckets
 from spacehand.localhub.commits.routes import routes as commits
 from spacehand.localhub.errors import HubError
 from spacehand.localhub.faults.routes import routes as faults
@@ -42,6 +43,7 @@ TABLE: list[BaseRoute] = [
     *metadata,
     *faults,
     *spaces,
+    *buckets,
     *repos,
     *refs,
     *commits,

@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 from spacehand.errors import ConflictError
 from spacehand.localhub.accounts import store as accounts_store
 from spacehand.localhub.accounts.store import Accounts
+from spacehand.localhub.buckets import store as buckets_store
+from spacehand.localhub.buckets.store import Buckets
 from spacehand.localhub.egress import Egress
 from spacehand.localhub.faults.store import Faults
 from spacehand.localhub.git.upkeep import Upkeep, keep_what_is_acknowledged, sweep
 from spacehand.localhub.repos import store as repos_store
 from spacehand.localhub.repos.store import Repo, Repos
+from spacehand.localhub.runner.engines.sandbox import UID
 from spacehand.localhub.runner.gateway.gateway import Gateway
 from spacehand.localhub.runner.runner import Runner
 from spacehand.localhub.runner.runner import schema as runner_schema
@@ -34,6 +37,7 @@ SCHEMAS = (
     accounts_store.SCHEMA,
     repos_store.SCHEMA,
     objects_store.SCHEMA,
+    buckets_store.SCHEMA,
     spaces_store.SCHEMA,
     runner_schema,
 )
@@ -50,6 +54,7 @@ class LocalHub:
     accounts: Accounts
     objects: Objects
     repos: Repos
+    buckets: Buckets
     spaces: Spaces
     lock: int  # file descriptor; the folder is ours while it is open
     any_python: bool = False  # build a Space with the newest interpreter when its own is not there
@@ -101,6 +106,8 @@ class LocalHub:
         objects = Objects(place, database)
         repos = Repos(database, place, objects)
         repos.sweep()
+        buckets = Buckets(database, place, objects, app_user=UID)
+        buckets.sweep()
         return cls(
             place=place,
             database=database,
@@ -109,6 +116,7 @@ class LocalHub:
             accounts=Accounts(database, place.token_file, owner=owner),
             objects=objects,
             repos=repos,
+            buckets=buckets,
             spaces=Spaces(database, keys),
             lock=lock,
             any_python=any_python,

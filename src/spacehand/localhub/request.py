@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, unquote
 
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import HTTPConnection, Request
 
-from spacehand.ids import RepoKind, Visibility
+from spacehand.errors import UsageError
+from spacehand.ids import RepoId, RepoKind, Visibility
 from spacehand.localhub import wire_json
 from spacehand.localhub.accounts.store import ANONYMOUS, SESSION_COOKIE, Caller
 from spacehand.localhub.errors import HubError, forbidden, invalid_token, login_needed, repo_not_found
@@ -35,6 +36,16 @@ class PluralConvertor(Convertor[RepoKind]):
 
 
 register_url_convertor("plural", PluralConvertor())
+
+
+class Owned(Protocol):
+    """What somebody owns and others may see, or not: a repository, a bucket."""
+
+    @property
+    def id(self) -> RepoId: ...
+
+    @property
+    def visibility(self) -> Visibility: ...
 
 
 def local_hub(request: HTTPConnection) -> LocalHub:
@@ -96,7 +107,7 @@ def readable_repo(request: HTTPConnection, kind: RepoKind | None = None) -> Repo
     try:
         return visible_repo(request, kind, part(request, "owner"), part(request, "name").removesuffix(".git"))
     except Moved as moved:
-        raise _redirect(request, moved.repo) from None
+        raise redirect(request, moved.repo) from None
 
 
 def visible_repo(request: HTTPConnection, kind: RepoKind, owner: str, name: str) -> Repo:
@@ -151,23 +162,46 @@ def writable_repo(request: HTTPConnection, kind: RepoKind | None = None) -> Repo
     return repo
 
 
-def require_write(known: Caller, repo: Repo) -> None:
+def require_write(known: Caller, owned: Owned) -> None:
     """
-    Let *known* pass if it may change *repo*.
+    Let *known* pass if it may change *owned*.
 
     Raises:
         HubError: 401 anonymous, 403 without the right.
     """
-    if known.can_write_repo(repo.id):
+    if known.can_write_repo(owned.id):
         return
     if known.name is None:
         raise login_needed()
     raise forbidden("You don't have the required permissions to perform this action")
 
 
-def may_read(known: Caller, repo: Repo) -> bool:
-    """Whether *known* may see *repo*; of a protected Space strangers see only the running app."""
-    return repo.visibility is Visibility.PUBLIC or known.can_read_repo(repo.id)
+def require_namespace(known: Caller, what: str, owner: str) -> None:
+    """
+    Let *known* pass if it may make *what* (``model``, ``bucket``, …) under the name of *owner*.
+
+    Raises:
+        HubError: 403.
+    """
+    if not known.can_write(owner):
+        raise forbidden(f'You don\'t have the rights to create a {what} under the namespace "{owner}"')
+
+
+def require_owner(known: Caller, owned: Owned) -> None:
+    """
+    Let *known* pass if it may move and delete *owned*.
+
+    Raises:
+        HubError: 401 anonymous, 403 without the right.
+    """
+    require_write(known, owned)
+    if not known.can_write(owned.id.owner):
+        raise forbidden("A token for single repositories may neither move nor delete them")
+
+
+def may_read(known: Caller, owned: Owned) -> bool:
+    """Whether *known* may see *owned*; of a protected Space strangers see only the running app."""
+    return owned.visibility is Visibility.PUBLIC or known.can_read_repo(owned.id)
 
 
 async def json_body(request: Request) -> dict[str, Any]:
@@ -205,6 +239,19 @@ def text_field(body: dict[str, Any], name: str, default: str | None = None) -> s
     return value
 
 
+def parse_id(text: str) -> RepoId:
+    """
+    Return the id that *text* in a request's body names.
+
+    Raises:
+        HubError: 400.
+    """
+    try:
+        return RepoId.parse(text)
+    except UsageError as error:
+        raise HubError(400, f"{error.message}. {error.hint}") from None
+
+
 def _identify(request: HTTPConnection) -> Caller:
     accounts = local_hub(request).accounts
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
@@ -238,11 +285,11 @@ def unseen(known: Caller) -> HubError:
     return repo_not_found()
 
 
-def _redirect(request: HTTPConnection, repo: Repo) -> HubError:
-    """The same request under the repository's present name; a relative address suits every client."""
+def redirect(request: HTTPConnection, owned: Owned) -> HubError:
+    """The same request under the present name of *owned*; a relative address suits every client."""
     old = f"/{request.path_params['owner']}/{request.path_params['name']}"
     suffix = ".git" if old.endswith(".git") else ""
-    path = request.scope["path"].replace(old, f"/{quote(repo.id.owner)}/{quote(repo.id.name)}{suffix}", 1)
+    path = request.scope["path"].replace(old, f"/{quote(owned.id.owner)}/{quote(owned.id.name)}{suffix}", 1)
     query = request.scope["query_string"].decode("latin-1")
     location = f"{path}?{query}" if query else path
-    return HubError(307, f"Moved to {repo.id}", headers={"Location": location})
+    return HubError(307, f"Moved to {owned.id}", headers={"Location": location})

@@ -40,6 +40,7 @@ _ALPHABET = string.ascii_letters + string.digits
 _RESERVED = frozenset(
     (
         "api",
+        "buckets",
         "cas",
         "datasets",
         "docs",

@@ -47,7 +47,7 @@ def answer(request: Request, found: Found) -> Response:
         HubError: 416, the part asked for begins after the end.
     """
     headers = _headers(request, found)
-    if found.etag in [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]:
+    if is_unchanged(request, found.etag):
         return Response(status_code=304, headers=headers)
     is_same = request.headers.get("if-range", found.etag) == found.etag
     span = wanted_span(request, found.size) if is_same else None
@@ -66,14 +66,17 @@ def answer(request: Request, found: Found) -> Response:
     return StreamingResponse(one_ahead(source), status, headers)
 
 
-def _headers(request: Request, found: Found) -> dict[str, str]:
-    path = found.entry.path
+def is_unchanged(request: Request, etag: str) -> bool:
+    """Whether the client has what *etag* names already."""
+    return etag in [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]
+
+
+def file_headers(request: Request, path: str, sample: bytes | None) -> dict[str, str]:
+    """Return what the answer with any file *path* says; *sample* is its beginning, where that is at hand."""
     headers = {
-        "X-Repo-Commit": found.commit,
-        "ETag": found.etag,
         "Accept-Ranges": "bytes",
         "Cache-Control": "no-cache",
-        "Content-Type": content_type(path, found.content),
+        "Content-Type": content_type(path, sample),
         "Content-Disposition": content_disposition(path, download="download" in request.query_params),
         "Access-Control-Expose-Headers": _EXPOSED,
         "Vary": "Origin",
@@ -81,6 +84,12 @@ def _headers(request: Request, found: Found) -> dict[str, str]:
     }
     if origin := _neighbour(request):
         headers["Access-Control-Allow-Origin"] = origin
+    return headers
+
+
+def _headers(request: Request, found: Found) -> dict[str, str]:
+    headers = file_headers(request, found.entry.path, found.content)
+    headers |= {"X-Repo-Commit": found.commit, "ETag": found.etag}
     if found.content is None:
         headers |= _large_file_headers(request, found)
     return headers

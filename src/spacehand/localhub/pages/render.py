@@ -49,7 +49,7 @@ _TITLES = {
 class AccountConvertor(Convertor[str]):
     """``{owner:account}`` in a route: any segment that is not the beginning of something else."""
 
-    regex = r"(?!(?:api|models|datasets|spaces|sign-in|lfs|cas|oauth|-)(?:/|\Z))[^/]+"
+    regex = r"(?!(?:api|buckets|models|datasets|spaces|sign-in|lfs|cas|oauth|-)(?:/|\Z))[^/]+"
 
     def convert(self, value: str) -> str:
         return value

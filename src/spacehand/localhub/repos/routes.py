@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from spacehand.errors import UsageError
 from spacehand.ids import RepoId, RepoKind, Visibility
 from spacehand.localhub.accounts import wire as accounts_wire
-from spacehand.localhub.errors import HubError, forbidden
+from spacehand.localhub.buckets.routes import move_bucket
+from spacehand.localhub.errors import HubError
 from spacehand.localhub.paging import paged
 from spacehand.localhub.repos import wire
 from spacehand.localhub.repos.query import Query
@@ -27,9 +27,11 @@ from spacehand.localhub.request import (
     json_body,
     local_hub,
     may_read,
+    parse_id,
     part,
     readable_repo,
-    require_write,
+    require_namespace,
+    require_owner,
     signed_in,
     text_field,
     visible_repo,
@@ -45,7 +47,7 @@ async def create(request: Request) -> Response:
     body = await json_body(request)
     kind = _kind(body)
     repo_id = _repo_id(text_field(body, "organization", known.name), text_field(body, "name"))
-    _require_namespace(request, kind, repo_id)
+    require_namespace(known, kind, repo_id.owner)
     visibility = _visibility(body, kind) or Visibility.PUBLIC
     sdk = _sdk(body) if kind is RepoKind.SPACE else None
     if sdk not in (None, "static"):
@@ -69,7 +71,7 @@ async def duplicate(request: Request) -> Response:
     original = downloadable_repo(request)
     body = await json_body(request)
     repo_id = parse_id(text_field(body, "repository"))
-    _require_namespace(request, original.kind, repo_id)
+    require_namespace(known, original.kind, repo_id.owner)
     visibility = _visibility(body, original.kind) or original.visibility
     make = partial(
         local_hub(request).repos.create,
@@ -92,7 +94,7 @@ async def delete(request: Request) -> Response:
     repo = _named(
         request, _kind(body), text_field(body, "organization", known.name), text_field(body, "name")
     )
-    _require_owner(request, repo)
+    require_owner(known, repo)
     hub = local_hub(request)
 
     def forget(connection: Connection, repo: Repo) -> None:
@@ -107,13 +109,15 @@ async def delete(request: Request) -> Response:
 
 async def move(request: Request) -> Response:
     """Give a repository another name; the old one redirects: ``{"fromRepo", "toRepo", "type"}``."""
-    signed_in(request)
+    known = signed_in(request)
     body = await json_body(request)
+    if body.get("type") == "bucket":
+        return await move_bucket(request, body)
     source = parse_id(text_field(body, "fromRepo"))
     repo = _named(request, _kind(body), source.owner, source.name)
-    _require_owner(request, repo)
+    require_owner(known, repo)
     target = parse_id(text_field(body, "toRepo"))
-    _require_namespace(request, repo.kind, target)
+    require_namespace(known, repo.kind, target.owner)
     hub = local_hub(request)
     moved = await run_in_threadpool(hub.repos.move, repo, target)
     if repo.kind is RepoKind.SPACE:
@@ -228,19 +232,6 @@ def flag(request: Request, name: str) -> bool:
     return request.query_params.get(name, "false").lower() in ("", "true", "1")
 
 
-def parse_id(text: str) -> RepoId:
-    """
-    Return the id that *text* in a request's body names.
-
-    Raises:
-        HubError: 400.
-    """
-    try:
-        return RepoId.parse(text)
-    except UsageError as error:
-        raise HubError(400, f"{error.message}. {error.hint}") from None
-
-
 async def _made(request: Request, make: partial[Repo]) -> Repo:
     try:
         repo = await run_in_threadpool(make)
@@ -275,19 +266,6 @@ def _named(request: Request, kind: RepoKind, owner: str, name: str) -> Repo:
         return visible_repo(request, kind, owner, name)
     except Moved as moved:
         return moved.repo
-
-
-def _require_namespace(request: Request, kind: RepoKind, repo_id: RepoId) -> None:
-    if not caller(request).can_write(repo_id.owner):
-        raise forbidden(
-            f'You don\'t have the rights to create a {kind} under the namespace "{repo_id.owner}"'
-        )
-
-
-def _require_owner(request: Request, repo: Repo) -> None:
-    require_write(caller(request), repo)
-    if not caller(request).can_write(repo.id.owner):
-        raise forbidden("A token for single repositories may neither move nor delete them")
 
 
 def _repo_id(owner: str, name: str) -> RepoId:

@@ -66,12 +66,25 @@ class Incoming:
     def become(self, target: Path) -> None:
         """Be *target* from now on, also after a power cut."""
         with full_disk_told():
-            self._wait()
-            os.fsync(self._file.fileno())
+            self._sync()
             target.parent.mkdir(parents=True, exist_ok=True)
             self._path.replace(target)
             for folder in (target.parent, target.parent.parent):
                 _sync_folder(folder)
+
+    def become_in(self, folder: int, name: str) -> None:
+        """Be *name* in the open *folder* from now on; whatever has the name and is no folder is replaced."""
+        with full_disk_told():
+            self._sync()
+            os.replace(self._path, name, dst_dir_fd=folder)
+            os.fsync(folder)
+
+    def give_to(self, user: int, group: int, modified_ns: int) -> None:
+        """Let *user* read and write the file, others read it; *modified_ns* (Unix) is when it was written."""
+        if os.geteuid() == 0:
+            os.fchown(self._file.fileno(), user, group)
+        os.fchmod(self._file.fileno(), 0o644)
+        os.utime(self._file.fileno(), ns=(modified_ns, modified_ns))
 
     def close(self) -> None:
         """Remove the file, if it did not become another."""
@@ -79,6 +92,10 @@ class Incoming:
             self._wait()
         self._file.close()
         self._path.unlink(missing_ok=True)
+
+    def _sync(self) -> None:
+        self._wait()
+        os.fsync(self._file.fileno())
 
     def _wait(self) -> None:
         syncing, self._syncing = self._syncing, None

@@ -27,6 +27,7 @@ class Place:
             self.xorbs,
             self.layers,
             self.spaces,
+            self.buckets,
             self.incoming,
             self.sockets,
             self.door,
@@ -129,8 +130,12 @@ class Place:
 
     @property
     def buckets(self) -> Path:
-        """What Spaces keep beyond their starts, by owner and name."""
+        """The files of buckets, which Spaces may mount."""
         return self.root / "buckets"
+
+    def bucket(self, uid: str) -> Path:
+        """One bucket's files."""
+        return self.buckets / uid
 
     @property
     def web_socket(self) -> Path:

@@ -11,8 +11,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from spacehand.localhub.buckets.access import readable_bucket, writable_bucket
+from spacehand.localhub.buckets.packs import made_from_files
 from spacehand.localhub.errors import HubError, forbidden
-from spacehand.localhub.repos.store import Repo
 from spacehand.localhub.request import (
     downloadable_repo,
     endpoint,
@@ -30,7 +31,7 @@ from spacehand.localhub.xet.store import XetFile
 
 _TOKEN_SECONDS = 15 * 60  # clients ask for a new one by themselves
 _ADDRESS_SECONDS = 3600
-_READ, _WRITE, _XORB = "xet-read", "xet-write", "xet-xorb"
+READ, WRITE, _XORB = "xet-read", "xet-write", "xet-xorb"
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
 
 # Each shard under verification keeps a core busy; more at once would only take turns.
@@ -39,7 +40,7 @@ _verifying = asyncio.Semaphore(2)
 
 async def read_token(request: Request) -> Response:
     """Answer a token that fetches the repository's files from the store."""
-    return _connection(request, downloadable_repo(request), _READ)
+    return connection(request, downloadable_repo(request).uid, READ)
 
 
 async def write_token(request: Request) -> Response:
@@ -47,20 +48,38 @@ async def write_token(request: Request) -> Response:
     if request.query_params.get("create_pr") in ("1", "true", "True"):
         if signed_in(request).role == "read":
             raise forbidden("A token with the right to write is needed")
-        return _connection(request, downloadable_repo(request), _WRITE)
-    return _connection(request, writable_repo(request), _WRITE)
+        return connection(request, downloadable_repo(request).uid, WRITE)
+    return connection(request, writable_repo(request).uid, WRITE)
+
+
+def connection(request: Request, uid: str, purpose: str) -> Response:
+    """Answer a token to `READ` or to `WRITE` what the repository or bucket *uid* holds."""
+    hub = local_hub(request)
+    token, expires = Grants(hub.keys).give(purpose, {"repo": uid}, seconds=_TOKEN_SECONDS)
+    answer, headers = wire.connection(f"{endpoint(request)}/cas/{hub.objects.store_id}", token, expires)
+    return JSONResponse(answer, headers=headers)
+
+
+async def bucket_read_token(request: Request) -> Response:
+    """Answer a token that fetches a bucket's files."""
+    return connection(request, readable_bucket(request).uid, READ)
+
+
+async def bucket_write_token(request: Request) -> Response:
+    """Answer a token that sends files for a bucket."""
+    return connection(request, writable_bucket(request).uid, WRITE)
 
 
 async def receive_xorb(request: Request) -> Response:
     """Take in a pack of chunks, verified by its hash."""
-    _repo_of_token(request, _WRITE)
+    _repo_of_token(request, WRITE)
     new = await local_hub(request).objects.xet.receive_xorb(body(request), _hash(request))
     return JSONResponse({"was_inserted": new})
 
 
 async def receive_shard(request: Request) -> Response:
     """Take in the description of files; each is put together and verified before the answer."""
-    repo = _repo_of_token(request, _WRITE)
+    repo = _repo_of_token(request, WRITE)
     data = await whole_body(request, MAX_SHARD_SIZE)
     async with _verifying:
         new = await in_thread(_accept_shard, request, data, repo)
@@ -69,7 +88,7 @@ async def receive_shard(request: Request) -> Response:
 
 async def reconstruct(request: Request) -> Response:
     """Answer which chunks give a file, or a range of it, and where they are fetched."""
-    repo = _repo_of_token(request, _READ, _WRITE)
+    repo = _repo_of_token(request, READ, WRITE)
     return JSONResponse(await in_thread(_reconstruction, request, repo))
 
 
@@ -94,13 +113,6 @@ async def telemetry(_request: Request) -> Response:
 async def not_offered(_request: Request) -> Response:
     """Answer that this part of the protocol is not offered; clients then do without."""
     return JSONResponse({"error": "Not offered by this store"}, 404)
-
-
-def _connection(request: Request, repo: Repo, purpose: str) -> Response:
-    hub = local_hub(request)
-    token, expires = Grants(hub.keys).give(purpose, {"repo": repo.uid}, seconds=_TOKEN_SECONDS)
-    answer, headers = wire.connection(f"{endpoint(request)}/cas/{hub.objects.store_id}", token, expires)
-    return JSONResponse(answer, headers=headers)
 
 
 def _repo_of_token(request: Request, *purposes: str) -> str:
@@ -132,9 +144,10 @@ def _accept_shard(request: Request, data: bytearray, repo: str) -> bool:
 
 def _reconstruction(request: Request, repo: str) -> dict[str, Any]:
     objects = local_hub(request).objects
-    file: XetFile | None = objects.xet.file(_hash(request))
+    wanted = _hash(request)
+    file: XetFile | None = objects.xet.file(wanted)
     if file is None or not objects.holds(repo, file.sha256):
-        raise HubError(404, "The repository has no such file")
+        return made_from_files(request, repo, wanted)
     span = wanted_span(request, file.size)
     start, end = (0, file.size) if span is None else (span.start, span.end)
     base = f"{endpoint(request)}/cas/{objects.store_id}/xorbs"
@@ -149,11 +162,14 @@ def _reconstruction(request: Request, repo: str) -> dict[str, Any]:
 
 
 _REPO = "/api/{kind:plural}/{owner}/{name}"
+_BUCKET = "/api/buckets/{owner}/{name}"
 _STORE = "/cas/{store}"
 
 routes = [
     Route(f"{_REPO}/xet-read-token/{{rev}}", read_token, methods=["GET"]),
     Route(f"{_REPO}/xet-write-token/{{rev}}", write_token, methods=["GET"]),
+    Route(f"{_BUCKET}/xet-read-token", bucket_read_token, methods=["GET"]),
+    Route(f"{_BUCKET}/xet-write-token", bucket_write_token, methods=["GET"]),
     Route(f"{_STORE}/v1/xorbs/default/{{hash}}", receive_xorb, methods=["POST"]),
     Route(f"{_STORE}/v1/shards", receive_shard, methods=["POST"]),
     Route(f"{_STORE}/v1/reconstructions/{{hash}}", reconstruct, methods=["GET"]),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from spacehand.errors import ConfigError, UsageError
 from spacehand.ids import RepoId, RepoKind, Visibility
+from spacehand.localhub.buckets.store import MovedBucket
 from spacehand.localhub.errors import HubError
 from spacehand.localhub.repos.store import Moved
 from spacehand.localhub.runner.engines._protocol import Mount
@@ -73,16 +74,17 @@ def _mount(hub: LocalHub, space: Repo, volume: Mapping[str, Any], folder: Path) 
     target = _target(volume)
     if _is_the_systems(target):
         raise UnhealthyAppError(f"Volume mount failed: `{target}` is the system's own; take `/data`, say")
+    read_only = bool(volume.get("readOnly", True))
     try:
         source = RepoId.parse(volume["source"])
         root = (
-            _bucket(hub, space, source)
+            _bucket(hub, space, source, read_only=read_only)
             if volume["type"] == BUCKET
             else _repository(hub, space, source, volume, folder)
         )
     except UsageError as error:
         raise UnhealthyAppError(f"Volume mount failed: {error.message}") from error
-    return Mount(_inside(root, volume), str(target), read_only=bool(volume.get("readOnly", True)))
+    return Mount(_inside(root, volume), str(target), read_only=read_only)
 
 
 def _inside(root: Path, volume: Mapping[str, Any]) -> Path:
@@ -97,12 +99,34 @@ def _inside(root: Path, volume: Mapping[str, Any]) -> Path:
     return root / path
 
 
-def _bucket(hub: LocalHub, space: Repo, source: RepoId) -> Path:
-    if source.owner != space.id.owner:
-        raise UnhealthyAppError(f"Volume mount failed: there is no bucket `{source}` on this Hub")
-    folder = hub.place.buckets / source.owner / source.name
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _bucket(hub: LocalHub, space: Repo, source: RepoId, *, read_only: bool) -> Path:
+    try:
+        bucket = hub.buckets.find(source.owner, source.name)
+    except MovedBucket as moved:
+        bucket = moved.bucket
+    except HubError:
+        raise _no_bucket(source) from None
+    if bucket.id.owner not in _namespaces(hub, space):
+        if bucket.private:
+            raise _no_bucket(source)
+        if not read_only:
+            raise UnhealthyAppError(
+                f"Volume mount failed: `{space.id.owner}` may not write to the bucket `{bucket.id}`; "
+                "mount it read-only"
+            )
+    return hub.place.bucket(bucket.uid)
+
+
+def _namespaces(hub: LocalHub, space: Repo) -> set[str]:
+    """Return the accounts whose buckets the Space's owner may write to."""
+    return {space.id.owner, *(each.name for each in hub.accounts.organizations(space.id.owner))}
+
+
+def _no_bucket(source: RepoId) -> UnhealthyAppError:
+    return UnhealthyAppError(
+        f"Volume mount failed: there is no bucket `{source}` on this Hub; "
+        f"`hf buckets create {source}` makes one"
+    )
 
 
 def _repository(hub: LocalHub, space: Repo, source: RepoId, volume: Mapping[str, Any], folder: Path) -> Path:

@@ -1,0 +1,1 @@
+"""Buckets: plain files without history, which people send and Spaces mount."""

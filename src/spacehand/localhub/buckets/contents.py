@@ -1,0 +1,139 @@
+"""The Xet hashes of files in buckets: worked out when they are asked for, and remembered."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from spacehand.localhub.buckets.content import Content
+from spacehand.localhub.buckets.folder import Entry, Folder, described
+from spacehand.localhub.errors import HubError, entry_not_found
+from spacehand.localhub.store.database import Database
+
+CONTENTS = """
+CREATE TABLE IF NOT EXISTS bucket_contents (
+    bucket TEXT NOT NULL REFERENCES buckets (uid) ON DELETE CASCADE, path TEXT NOT NULL,
+    stamp TEXT NOT NULL, hash TEXT NOT NULL, size INTEGER NOT NULL, chunks BLOB NOT NULL,
+    PRIMARY KEY (bucket, path));
+CREATE INDEX IF NOT EXISTS bucket_contents_by_hash ON bucket_contents (bucket, hash)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """A file with its Xet hash."""
+
+    entry: Entry
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where in a bucket a content lies."""
+
+    folder: Folder
+    path: str
+    content: Content
+
+    def blocks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Yield the bytes *start* to *end* (exclusive), each compared with its hash."""
+        end = self.content.size if end is None else end
+        return self.content.blocks(partial(self.folder.open, self.path), start, end)
+
+    def pack_blocks(self, first: int, start: int, end: int) -> Iterator[bytes]:
+        """Yield the stored bytes *start* to *end* of the pack that begins with the chunk *first*."""
+        return self.content.pack_blocks(partial(self.folder.open, self.path), first, start, end)
+
+
+class Contents:
+    """What is known of the files of all buckets; buckets are named by their uids."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        # A large file is read once, however many ask for its hash meanwhile.
+        self._reading = [threading.Lock() for _ in range(64)]
+
+    def hashed(self, bucket: str, folder: Folder, entry: Entry) -> Hashed:
+        """
+        Return the file *entry* with its hash, which means reading it if it is new or was written to.
+
+        Raises:
+            HubError: 404, it is not there any more.
+        """
+        if known := self._known(bucket, entry):
+            return known
+        with self._reading[hash((bucket, entry.path)) % len(self._reading)]:
+            return self._known(bucket, entry) or self._read(bucket, folder, entry.path)
+
+    def keep(self, bucket: str, entry: Entry, content: Content, xet_hash: str | None = None) -> Hashed:
+        """Remember what the file *entry* holds."""
+        found = Hashed(entry, xet_hash or content.hash)
+        self._remember(bucket, found, content, entry.stamp)
+        return found
+
+    def forget(self, bucket: str, path: str) -> None:
+        """Forget a file that was removed."""
+        with self._database.write() as connection:
+            connection.execute("DELETE FROM bucket_contents WHERE bucket = ? AND path = ?", (bucket, path))
+
+    def stored(self, bucket: str, folder: Folder, path: str, xet_hash: str) -> Stored:
+        """
+        Return the content with the hash *xet_hash*, which the file *path* had when it was asked for last.
+
+        Raises:
+            HubError: 404, it had another.
+        """
+        row = self._database.row(
+            "SELECT chunks FROM bucket_contents WHERE bucket = ? AND path = ? AND hash = ?",
+            (bucket, path, xet_hash),
+        )
+        if row is None:
+            raise entry_not_found(path)
+        return Stored(folder, path, Content.from_bytes(row["chunks"]))
+
+    def by_hash(self, bucket: str, folder: Folder, xet_hash: str) -> Stored | None:
+        """Return a content of the bucket by its hash, or None."""
+        rows = self._database.rows(
+            "SELECT path FROM bucket_contents WHERE bucket = ? AND hash = ?", (bucket, xet_hash)
+        )
+        for row in rows:
+            try:
+                folder.entry(row["path"])
+                return self.stored(bucket, folder, row["path"], xet_hash)
+            except HubError:
+                self.forget(bucket, row["path"])  # an app removed it
+        return None
+
+    def _known(self, bucket: str, entry: Entry) -> Hashed | None:
+        row = self._database.row(
+            "SELECT hash FROM bucket_contents WHERE bucket = ? AND path = ? AND stamp = ?",
+            (bucket, entry.path, entry.stamp),
+        )
+        return None if row is None else Hashed(entry, row["hash"])
+
+    def _read(self, bucket: str, folder: Folder, path: str) -> Hashed:
+        row = self._database.row(
+            "SELECT hash, chunks FROM bucket_contents WHERE bucket = ? AND path = ?", (bucket, path)
+        )
+        descriptor = folder.open(path)
+        try:
+            entry = described(path, os.fstat(descriptor))
+            if row is not None and (content := Content.from_bytes(row["chunks"])).is_in(descriptor):
+                found = Hashed(entry, row["hash"])  # touched, and not changed
+            else:
+                content = Content.read(descriptor, entry.size)
+                found = Hashed(entry.with_size(content.size), content.hash)
+            is_quiet = described(path, os.fstat(descriptor)).stamp == entry.stamp
+        finally:
+            os.close(descriptor)
+        # While somebody writes, the hash is that of what was read, and not to be trusted a second time.
+        self._remember(bucket, found, content, entry.stamp if is_quiet else "")
+        return found
+
+    def _remember(self, bucket: str, found: Hashed, content: Content, stamp: str) -> None:
+        row = (bucket, found.entry.path, stamp, found.hash, content.size, content.to_bytes())
+        with self._database.write() as connection:
+            connection.execute("INSERT OR REPLACE INTO bucket_contents VALUES (?, ?, ?, ?, ?, ?)", row)
