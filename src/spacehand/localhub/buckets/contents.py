@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,6 +20,8 @@ CREATE TABLE IF NOT EXISTS bucket_contents (
     PRIMARY KEY (bucket, path));
 CREATE INDEX IF NOT EXISTS bucket_contents_by_hash ON bucket_contents (bucket, hash)
 """
+
+_LARGE = 1024 * 1024  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +58,26 @@ class Contents:
         # A large file is read once, however many ask for its hash meanwhile.
         self._reading = [threading.Lock() for _ in range(64)]
 
-    def hashed(self, bucket: str, folder: Folder, entry: Entry) -> Hashed:
+    def hashed(self, bucket: str, folder: Folder, entries: Iterable[Entry]) -> list[Hashed]:
         """
-        Return the file *entry* with its hash, which means reading it if it is new or was written to.
+        Return the files *entries* with their hashes, which means reading those that are new or were changed.
 
-        Raises:
-            HubError: 404, it is not there any more.
+        What is not there any more is left out.
         """
-        if known := self._known(bucket, entry):
-            return known
-        with self._reading[hash((bucket, entry.path)) % len(self._reading)]:
-            return self._known(bucket, entry) or self._read(bucket, folder, entry.path)
-
-    def keep(self, bucket: str, entry: Entry, content: Content, xet_hash: str | None = None) -> Hashed:
-        """Remember what the file *entry* holds."""
-        found = Hashed(entry, xet_hash or content.hash)
-        self._remember(bucket, found, content, entry.stamp)
+        found: list[Hashed] = []
+        read: list[_Read] = []
+        for entry in entries:
+            known = self._known(bucket, entry)
+            if known is None:
+                known = self._read_once(bucket, folder, entry, read)
+            if known is not None:
+                found.append(known)
+        self._remember(bucket, read)
         return found
+
+    def keep(self, bucket: str, entry: Entry, content: Content, xet_hash: str) -> None:
+        """Remember what the file *entry*, just written, holds."""
+        self._remember(bucket, [_Read(Hashed(entry, xet_hash), content, entry.stamp)])
 
     def forget(self, bucket: str, path: str) -> None:
         """Forget a file that was removed."""
@@ -114,7 +119,22 @@ class Contents:
         )
         return None if row is None else Hashed(entry, row["hash"])
 
-    def _read(self, bucket: str, folder: Folder, path: str) -> Hashed:
+    def _read_once(self, bucket: str, folder: Folder, entry: Entry, read: list[_Read]) -> Hashed | None:
+        """Read a file, or wait for whoever does; add it to *read*, or remember it at once if it is large."""
+        with self._reading[hash((bucket, entry.path)) % len(self._reading)]:
+            if (known := self._known(bucket, entry)) is not None:
+                return known
+            try:
+                fresh = self._read(bucket, folder, entry.path)
+            except HubError:
+                return None
+            if fresh.content.size > _LARGE:
+                self._remember(bucket, [fresh])
+            else:
+                read.append(fresh)
+            return fresh.found
+
+    def _read(self, bucket: str, folder: Folder, path: str) -> _Read:
         row = self._database.row(
             "SELECT hash, chunks FROM bucket_contents WHERE bucket = ? AND path = ?", (bucket, path)
         )
@@ -130,10 +150,29 @@ class Contents:
         finally:
             os.close(descriptor)
         # While somebody writes, the hash is that of what was read, and not to be trusted a second time.
-        self._remember(bucket, found, content, entry.stamp if is_quiet else "")
-        return found
+        return _Read(found, content, entry.stamp if is_quiet else "")
 
-    def _remember(self, bucket: str, found: Hashed, content: Content, stamp: str) -> None:
-        row = (bucket, found.entry.path, stamp, found.hash, content.size, content.to_bytes())
+    def _remember(self, bucket: str, read: Sequence[_Read]) -> None:
+        if not read:
+            return
+        rows = [(bucket, *each.row) for each in read]
         with self._database.write() as connection:
-            connection.execute("INSERT OR REPLACE INTO bucket_contents VALUES (?, ?, ?, ?, ?, ?)", row)
+            if connection.execute("SELECT 1 FROM buckets WHERE uid = ?", (bucket,)).fetchone():
+                connection.executemany(
+                    "INSERT OR REPLACE INTO bucket_contents VALUES (?, ?, ?, ?, ?, ?)", rows
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What was read of a file; *stamp* is empty where somebody wrote to it meanwhile."""
+
+    found: Hashed
+    content: Content
+    stamp: str
+
+    @property
+    def row(self) -> tuple[object, ...]:
+        """As the database keeps it, after the bucket."""
+        size, chunks = self.content.size, self.content.to_bytes()
+        return self.found.entry.path, self.stamp, self.found.hash, size, chunks

@@ -13,13 +13,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from spacehand.ids import RepoKind, Visibility
-from spacehand.localhub.buckets import packs, wire
+from spacehand.localhub.buckets import feed, packs, wire
 from spacehand.localhub.buckets.access import readable_bucket, visible_bucket, writable_bucket
 from spacehand.localhub.buckets.batch import Batch, Outcome, parse_batch
 from spacehand.localhub.buckets.contents import Hashed, Stored
 from spacehand.localhub.buckets.folder import Entry
 from spacehand.localhub.buckets.store import Bucket, BucketExistsError
-from spacehand.localhub.errors import HubError, repo_not_found
+from spacehand.localhub.errors import HubError, entry_not_found, repo_not_found
 from spacehand.localhub.files.download import file_headers, is_unchanged
 from spacehand.localhub.paging import paged, paged_by_name
 from spacehand.localhub.repos.store import Moved
@@ -176,22 +176,16 @@ def _describe_paths(request: Request, bucket: Bucket, paths: Sequence[object]) -
 
 
 def _hashed(request: Request, bucket: Bucket, entries: Sequence[Entry]) -> list[Hashed]:
-    """Return *entries* with their hashes; what an app removed meanwhile is left out."""
     buckets = local_hub(request).buckets
-    folder = buckets.folder(bucket)
-    found = []
-    for entry in entries:
-        try:
-            found.append(buckets.contents.hashed(bucket.uid, folder, entry))
-        except HubError:
-            continue
-    return found
+    return buckets.contents.hashed(bucket.uid, buckets.folder(bucket), entries)
 
 
 def _open(request: Request, bucket: Bucket, path: str) -> tuple[Hashed, Stored, bytes]:
     buckets = local_hub(request).buckets
     folder = buckets.folder(bucket)
-    found = buckets.contents.hashed(bucket.uid, folder, folder.entry(path))
+    (found,) = buckets.contents.hashed(bucket.uid, folder, [folder.entry(path)]) or (None,)
+    if found is None:
+        raise entry_not_found(path)
     descriptor = folder.open(path)
     try:
         sample = os.pread(descriptor, _SAMPLE, 0)
@@ -250,5 +244,6 @@ routes = [
     Route(f"{_BUCKET}/paths-info", paths_info, methods=["POST"]),
     Route(f"{_BUCKET}/batch", batch, methods=["POST"]),
     Route("/buckets/{owner}/{name}/resolve/{path:path}", resolve),
+    Route(f"{_BUCKET}/events", feed.follow),
     *packs.routes,
 ]

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub import Volume
+import uvicorn
+from huggingface_hub import HfApi, Volume
 from tests import needs
 from tests.localhub.runner.conftest import server
 from tests.localhub.runner.workshop import Workshop, workshop
 
 from spacehand.ids import RepoId, Visibility
+from spacehand.localhub.app import create_app
+from spacehand.localhub.hub import LocalHub
 from spacehand.localhub.runner.engines.process import ProcessEngine
 from spacehand.localhub.runner.engines.sandbox import SandboxEngine
 from spacehand.localhub.store.place import Place
@@ -64,6 +69,7 @@ def test_repositories_are_read_and_buckets_are_kept(place: Place):
         first = shop.model("tiny", **{"config.json": "old", "sub/weights.bin": "12345"})
         shop.model("tiny", **{"config.json": "new", "sub/weights.bin": "12345"})
         repo = shop.space()
+        shop.hub.buckets.create(RepoId("ada", "kept"))
         shop.hub.spaces.set_volumes(
             repo,
             [
@@ -97,12 +103,67 @@ def test_repositories_are_read_and_buckets_are_kept(place: Place):
     in_sandbox(place, story)
 
 
+@asynccontextmanager
+async def served(hub: LocalHub) -> AsyncIterator[HfApi]:
+    """Answer for *hub* on a port of its own; yields the unmodified official client."""
+    server = uvicorn.Server(uvicorn.Config(create_app(hub), port=0, lifespan="off", log_level="error"))
+    listener = server.config.bind_socket()
+    serving = asyncio.create_task(server.serve([listener]))
+    try:
+        yield HfApi(
+            endpoint=f"http://127.0.0.1:{listener.getsockname()[1]}",
+            token=hub.place.token_file.read_text().strip(),
+        )
+    finally:
+        server.should_exit = True
+        await serving
+        listener.close()
+
+
+@pytest.mark.slow
+def test_an_app_and_the_client_see_the_same_bucket(place: Place, tmp_path: Path):
+    """
+    What an app writes is downloaded by the client, what the client uploads is read and changed by the app,
+    and a bucket of somebody else is read only.
+    """
+
+    async def story(shop: Workshop) -> None:
+        async with served(shop.hub) as api:
+
+            def fetched(path: str) -> bytes:
+                api.download_bucket_files("ada/shared", [(path, tmp_path / "got")])
+                return (tmp_path / "got").read_bytes()
+
+            await asyncio.to_thread(api.create_bucket, "ada/shared", private=True)
+            shop.hub.buckets.create(RepoId("eve", "open"))
+            repo = shop.space()
+            mounts = [volume("bucket", "ada/shared", "/data")]
+            mounts.append(volume("bucket", "eve/open", "/open", read_only=True))
+            shop.hub.spaces.set_volumes(repo, mounts)
+            shop.push(repo, APP)
+            await shop.until(repo, Stage.RUNNING)
+
+            assert (await shop.get(repo, "/write?/data/notes"))[1] == "written"
+            assert await asyncio.to_thread(fetched, "notes") == b"more "
+            given = [(b"given ", "in/given")]
+            await asyncio.to_thread(api.batch_bucket_files, "ada/shared", add=given)
+            assert (await shop.get(repo, "/read?/data/in/given"))[1] == "given "
+            assert (await shop.get(repo, "/write?/data/in/given"))[1] == "written"
+            assert (await shop.get(repo, "/write?/data/in/new"))[1] == "written"
+            assert await asyncio.to_thread(fetched, "in/given") == b"given more "
+            assert (await shop.get(repo, "/write?/open/notes"))[1] == "OSError"
+
+    in_sandbox(place, story)
+
+
 @pytest.mark.parametrize(
     ("wanted", "reason"),
     [
         (volume("model", "ada/none", "/m"), "there is no model `ada/none` at `main` on this Hub"),
         (volume("model", "eve/secret", "/m"), "there is no model `eve/secret` at `main` on this Hub"),
+        (volume("bucket", "ada/none", "/m"), "there is no bucket `ada/none` on this Hub; `hf buckets create"),
         (volume("bucket", "eve/kept", "/m"), "there is no bucket `eve/kept` on this Hub"),
+        (volume("bucket", "eve/open", "/m"), "`ada` may not write to the bucket `eve/open`; mount it read"),
         (volume("model", "ada/tiny", "/m", path="gone"), "ada/tiny has no folder `gone`"),
         (volume("model", "ada/tiny", "/usr/bin"), "`/usr/bin` is the system's own; take `/data`, say"),
         (volume("model", "ada/tiny", "//opt/spacehand"), "`/opt/spacehand` is the system's own"),
@@ -122,6 +183,9 @@ def test_what_cannot_be_mounted_is_told(wanted: dict[str, Any], reason: str, pla
     async def story(shop: Workshop) -> None:
         shop.model("tiny", **{"config.json": "{}"})
         shop.model("secret", owner="eve", visibility=Visibility.PRIVATE, **{"config.json": "{}"})
+        shop.hub.buckets.create(RepoId("ada", "kept"))
+        shop.hub.buckets.create(RepoId("eve", "kept"), Visibility.PRIVATE)
+        shop.hub.buckets.create(RepoId("eve", "open"))
         repo = shop.space()
         shop.hub.spaces.set_volumes(repo, [volume("bucket", "ada/notes", "/data"), wanted])
         shop.push(repo, APP)
