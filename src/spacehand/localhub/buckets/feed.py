@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
+from pathlib import PurePosixPath
 from typing import Any
 
 from starlette.requests import Request
@@ -20,11 +21,12 @@ from spacehand.localhub.request import caller, local_hub, may_read
 from spacehand.localhub.wire_time import from_unix
 
 _PAUSE = 1.0  # seconds between two looks
-_SHARE = 0.1  # of the time, at most, goes into looking
+_LONGEST_PAUSE = 10.0
+_SHARE = 0.1  # of a core, at most, goes into looking
 _QUIET_SECONDS = 30.0
 _KEEP_ALIVE = ": nothing new\n\n"
 
-Files = Mapping[str, Entry]
+Seen = Mapping[str, Entry]  # by path
 
 
 async def follow(request: Request) -> Response:
@@ -38,20 +40,29 @@ async def follow(request: Request) -> Response:
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
-def difference(before: Files, after: Files) -> list[dict[str, Any]]:
-    """Return what has to be done to *before* to make it *after*, as the client reads it."""
-    changes = [{"path": path, "op": "delete"} for path in before if path not in after]
+def difference(before: Seen, after: Seen) -> list[dict[str, Any]]:
+    """
+    Return what has to be done to *before* to make it *after*, as the client reads it.
+
+    A folder is named where something came and went again between two looks: who saw it there looks anew.
+    """
+    gone = [path for path, entry in before.items() if path not in after and not entry.is_dir]
+    changes = [{"path": path, "op": "delete"} for path in gone]
     for path, entry in after.items():
-        if path not in before:
+        if path not in before and not entry.is_dir:
             changes.append(_change(entry, "add"))
-        elif before[path].stamp != entry.stamp:
+        elif path in before and before[path].stamp != entry.stamp and not entry.is_dir:
             changes.append(_change(entry, "update"))
+    explained = {str(PurePosixPath(change["path"]).parent) for change in changes}
+    for path, entry in after.items():
+        if entry.is_dir and path not in explained and path in before and before[path].stamp != entry.stamp:
+            changes.append({"path": path, "op": "update"})
     return changes
 
 
 async def _changes(request: Request, bucket: Bucket, since: float) -> AsyncIterator[str]:
-    seen = await asyncio.to_thread(_files, request, bucket)
-    missed = [entry for entry in seen.values() if entry.changed_ns / 1e9 >= since]
+    seen, _ = await asyncio.to_thread(_look, request, bucket)
+    missed = [entry for entry in seen.values() if not entry.is_dir and entry.changed_ns / 1e9 >= since]
     if missed:
         yield _batch([_change(entry, "update") for entry in missed])
     yield _event("ready", {"cursor": _cursor()})
@@ -59,12 +70,11 @@ async def _changes(request: Request, bucket: Bucket, since: float) -> AsyncItera
     pause = _PAUSE
     while True:
         await asyncio.sleep(pause)
-        began = time.monotonic()
         try:
-            now = await asyncio.to_thread(_files, request, bucket)
+            now, work = await asyncio.to_thread(_look, request, bucket)
         except HubError:
             return  # deleted, or not for this caller any more
-        pause = max(_PAUSE, (time.monotonic() - began) / _SHARE)
+        pause = min(max(_PAUSE, work / _SHARE), _LONGEST_PAUSE)
         if changes := difference(seen, now):
             yield _batch(changes)
             spoken = time.monotonic()
@@ -74,12 +84,15 @@ async def _changes(request: Request, bucket: Bucket, since: float) -> AsyncItera
         seen = now
 
 
-def _files(request: Request, bucket: Bucket) -> Files:
+def _look(request: Request, bucket: Bucket) -> tuple[Seen, float]:
+    """Return what is in the bucket, and the seconds of work that finding it was."""
+    began = time.thread_time()
     buckets = local_hub(request).buckets
     bucket = buckets.by_uid(bucket.uid)
     if not may_read(caller(request), bucket):
         raise HubError(404, "Not for this caller any more")
-    return {entry.path: entry for entry in buckets.folder(bucket).entries(recursive=True)}
+    found = {entry.path: entry for entry in buckets.folder(bucket).everything()}
+    return found, time.thread_time() - began
 
 
 def _since(text: str) -> float:

@@ -90,6 +90,12 @@ class Folder:
             return []
         return sorted(found, key=lambda entry: entry.path)
 
+    def everything(self) -> list[Entry]:
+        """Return all files and all folders; the bucket's own is ``.``."""
+        with self._inside(()) as opened:
+            itself = described(".", os.fstat(opened[0]))
+            return [itself, *_listed(opened[0], "", depth=_DEEPEST, with_folders=True)]
+
     def entry(self, path: str) -> Entry:
         """
         Return the file *path*.
@@ -188,7 +194,9 @@ def described(path: str, status: os.stat_result) -> Entry:
     return Entry(path, is_dir, size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
 
 
-def _listed(folder: int, base: str, beginning: str = "", *, depth: int) -> Iterator[Entry]:
+def _listed(
+    folder: int, base: str, beginning: str = "", *, depth: int, with_folders: bool = False
+) -> Iterator[Entry]:
     """Yield what is in the open *folder*; with a *depth*, the files in the folders below in their place."""
     with os.scandir(folder) as found:
         names = [each.name for each in found if each.name.startswith(beginning)]
@@ -199,18 +207,21 @@ def _listed(folder: int, base: str, beginning: str = "", *, depth: int) -> Itera
         except (UnicodeEncodeError, FileNotFoundError):
             continue  # a name that is no text has no path here
         if stat.S_ISDIR(status.st_mode) and depth:
-            yield from _below(folder, name, f"{base}{name}/", depth - 1)
+            if with_folders:
+                yield described(f"{base}{name}", status)
+            yield from _below(folder, name, f"{base}{name}/", depth - 1, with_folders=with_folders)
         elif stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode):
             yield described(f"{base}{name}", status)
 
 
-def _below(above: int, name: str, base: str, depth: int) -> Iterator[Entry]:
+def _below(above: int, name: str, base: str, depth: int, *, with_folders: bool) -> Iterator[Entry]:
     try:
         descriptor = os.open(name, _FOLDER, dir_fd=above)
     except OSError:
         return  # removed, replaced or closed in this moment
     try:
-        yield from (entry for entry in _listed(descriptor, base, depth=depth) if depth or not entry.is_dir)
+        found = _listed(descriptor, base, depth=depth, with_folders=with_folders)
+        yield from (entry for entry in found if depth or not entry.is_dir)
     finally:
         os.close(descriptor)
 
