@@ -178,6 +178,7 @@ def test_a_card_runs_nothing(hub: ScriptedHub, page: Any) -> None:
         "/spaces/ada/dictation",
         "/spaces/ada/floating/settings",
         "/ada/tiny/tree/main",
+        "/buckets/ada/data",
         "/nope",
     ],
 )
@@ -245,6 +246,7 @@ def test_pages_fit_a_phone(hub: ScriptedHub, page: Any) -> None:
     for path in (
         "/",
         "/ada/tiny",
+        "/buckets/ada/data",
         "/spaces/ada/dictation",
         "/spaces/ada/floating",
         "/spaces/ada/floating/settings",

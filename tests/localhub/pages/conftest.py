@@ -90,6 +90,10 @@ def fill(hub: ScriptedHub) -> None:
         repo_type="space",
     )
     api.create_repo("ada/closed", repo_type="space", space_sdk="gradio", private=True)
+    api.create_bucket("ada/data")
+    sent = [(b"a,b\n", "tables/ä #1.csv"), (b"<script>alert(1)</script>", "notes.html")]
+    api.batch_bucket_files("ada/data", add=sent)
+    api.create_bucket("ada/diary", private=True)
     hub.runner.extra = {
         "spacehand": {"fidelity": "sandbox", "differences": ["Python 3.11 in place of 3.10"], "serving": None}
     }

@@ -132,6 +132,26 @@ def test_a_file_is_shown_as_what_it_is(shown: ScriptedHub) -> None:
     assert re.search(r"sha256 <code>[0-9a-f]{64}</code>", large)
 
 
+def test_a_bucket_lists_its_files(shown: ScriptedHub) -> None:
+    """
+    A bucket's page has its files with sizes and downloads, its usage and folders; private is its owner's.
+    """
+    page = get(shown, "/buckets/ada/data").text
+    assert "2 files, 29 B in the whole bucket" in page
+    assert 'href="/buckets/ada/data/resolve/notes.html?download=true"' in page
+    assert 'href="/buckets/ada/data/tree/tables"' in page
+    inside = get(shown, "/buckets/ada/data/tree/tables").text
+    (address,) = re.findall(r'class="file" href="([^"]+)"', inside)
+    assert get(shown, address).text == "a,b\n"
+    assert get(shown, "/buckets/ada/data/tree/notes.html").text == "<script>alert(1)</script>"
+    assert get(shown, "/buckets/ada/data/tree/none").status_code == 404
+    assert get(shown, "/buckets/ada/diary").status_code == 404
+    assert get(shown, "/buckets/ada/diary", owner=True).status_code == 200
+    for path in ("/buckets", "/ada", "/?search=dat"):
+        assert 'href="/buckets/ada/data"' in get(shown, path).text
+        assert "ada/diary" not in get(shown, path).text
+
+
 def test_commits_are_shown(shown: ScriptedHub) -> None:
     """
     Also the address that the client prints after a commit, and the very first commit.

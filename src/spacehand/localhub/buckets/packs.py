@@ -26,13 +26,12 @@ def made_from_files(request: Request, uid: str, xet_hash: str) -> dict[str, Any]
     Answer which chunks give the content *xet_hash* of the bucket *uid*, and where they are fetched.
 
     Raises:
-        HubError: 404, there is no such bucket, or no such content in it.
+        HubError: 404, *uid* is no bucket, or one without such content.
     """
     hub = local_hub(request)
-    bucket = hub.buckets.by_uid(uid)
-    stored = hub.buckets.contents.by_hash(uid, hub.buckets.folder(bucket), xet_hash)
+    stored = _content(request, uid, xet_hash)
     if stored is None:
-        raise HubError(404, "There is no such file")
+        raise HubError(404, "There is no such file here")
     file, packs = stored.content.described(xet_hash), stored.content.packs()
     span = wanted_span(request, file.size)
     start, end = (0, file.size) if span is None else (span.start, span.end)
@@ -63,6 +62,15 @@ async def fetch_pack(request: Request) -> Response:
     if not facts["first"] <= first <= last <= facts["last"]:
         raise HubError(403, "This address is for other bytes")
     return part_of(request, size, partial(stored.pack_blocks, facts["chunk"]))
+
+
+def _content(request: Request, uid: str, xet_hash: str) -> Stored | None:
+    buckets = local_hub(request).buckets
+    try:
+        bucket = buckets.by_uid(uid)
+    except HubError:
+        return None  # a repository's, which keeps its large files elsewhere
+    return buckets.contents.by_hash(uid, buckets.folder(bucket), xet_hash)
 
 
 def _stored(request: Request, facts: dict[str, Any]) -> tuple[Stored, int]:

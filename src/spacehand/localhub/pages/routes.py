@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from spacehand.ids import RepoKind
 from spacehand.localhub.errors import HubError
-from spacehand.localhub.pages import repository
+from spacehand.localhub.pages import buckets, repository
 from spacehand.localhub.pages.readme import rendered
 from spacehand.localhub.pages.render import STATIC, page, render, static_bytes
 from spacehand.localhub.pages.weights import weights
@@ -66,9 +66,9 @@ def listing(request: Request, *, kind: RepoKind | None = None) -> Response:
         each: [_listed(request, repo) for repo in seen if repo.kind is each][:_MAX_LISTED]
         for each in (RepoKind.SPACE, RepoKind.MODEL, RepoKind.DATASET)
     }
-    return render(
-        request, "list.html", groups=groups, kind=kind, account=account, search=search, words=_WORDS
-    )
+    facts: dict[str, Any] = {"kind": kind, "account": account, "search": search, "words": _WORDS}
+    found = [] if kind else buckets.visible(request, account, search)[:_MAX_LISTED]
+    return render(request, "list.html", groups=groups, buckets=found, **facts)
 
 
 @page
@@ -223,6 +223,7 @@ routes: list[BaseRoute] = [
     Route("/models", partial(listing, kind=RepoKind.MODEL)),
     Route("/datasets", partial(listing, kind=RepoKind.DATASET)),
     Route("/spaces", partial(listing, kind=RepoKind.SPACE)),
+    *buckets.routes,
     *repository.routes_of(RepoKind.SPACE),
     *repository.routes_of(RepoKind.DATASET),
     *repository.routes_of(RepoKind.MODEL),
