@@ -183,7 +183,8 @@ def test_what_cannot_be_mounted_is_told(wanted: dict[str, Any], reason: str, pla
     async def story(shop: Workshop) -> None:
         shop.model("tiny", **{"config.json": "{}"})
         shop.model("secret", owner="eve", visibility=Visibility.PRIVATE, **{"config.json": "{}"})
-        shop.hub.buckets.create(RepoId("ada", "kept"))
+        for name in ("kept", "notes"):
+            shop.hub.buckets.create(RepoId("ada", name))
         shop.hub.buckets.create(RepoId("eve", "kept"), Visibility.PRIVATE)
         shop.hub.buckets.create(RepoId("eve", "open"))
         repo = shop.space()
