@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import httpx2 as httpx
 import pytest
@@ -64,15 +65,17 @@ LINKED = "RUN ln -s ../opt/spacehand /linked"
 
 
 @ENGINES
-def test_a_container_has_its_volumes(hub: HubProcess):
+def test_a_container_has_its_volumes(hub: HubProcess, tmp_path: Path):
     """
     A model is seen at its commit and cannot be changed; what uid 1000 writes to a bucket is there after a
-    restart; where the image's own links lead elsewhere, the bucket is where they lead inside the image.
+    restart, and for the client; where the image's own links lead elsewhere, the bucket is where they lead
+    inside the image.
     """
     api = hub.start().api
     api.create_repo("ada/tiny")
     first = api.upload_file(path_or_fileobj=b"old", path_in_repo="config.json", repo_id="ada/tiny").oid
     api.upload_file(path_or_fileobj=b"new", path_in_repo="new.bin", repo_id="ada/tiny")
+    api.create_bucket("ada/kept")
     bucket = {"type": "bucket", "source": "ada/kept"}
     api.create_repo(
         "ada/volumes",
@@ -99,7 +102,10 @@ def test_a_container_has_its_volumes(hub: HubProcess):
     expected = ["old", "FileNotFoundError", "OSError", 5, "OSError", "more "]
     assert first_time == str(expected)
     assert second_time == str([*expected[:-1], "more more "])
-    assert (hub.data / "buckets/ada/kept/notes").stat().st_uid == 1000
+    (notes,) = (hub.data / "buckets").glob("*/notes")
+    assert notes.stat().st_uid == 1000
+    api.download_bucket_files("ada/kept", [("notes", tmp_path / "notes")])
+    assert (tmp_path / "notes").read_text() == "more more "
     told = runtime["spacehand"]["differences"]
     assert "the bucket `ada/kept` is a folder of this Hub, and not on huggingface.co" in told
     assert not any("is not mounted" in difference for difference in told)
