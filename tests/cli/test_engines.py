@@ -35,6 +35,7 @@ def test_engines_as_json(spacehand: Spacehand, tmp_path: Path) -> None:
     gradio, static, docker = told["spaces"]
     assert (gradio["sdks"], gradio["engine"], gradio["fidelity"]) == (["gradio"], "process", "process")
     assert gradio["engines"][0]["why_not"] == "bubblewrap is not installed"
+    assert [one["volumes"] for one in gradio["engines"]] == [False, False]
     assert gradio["differences"][0].startswith("no sandbox")
     assert (static["engine"], static["fidelity"]) == (None, "static")
     assert (docker["engine"], docker["fidelity"]) == (None, None)

@@ -70,6 +70,7 @@ def _as_json(prospect: Prospect) -> dict[str, Any]:
                 "works": trial.capabilities.works,
                 "why_not": trial.capabilities.why_not or None,
                 "gpus": trial.capabilities.gpus,
+                "volumes": trial.capabilities.works and trial.capabilities.mounts,
             }
             for trial in (*prospect.trials, *prospect.on_request)
         ],

@@ -143,8 +143,9 @@ class BuildahEngine:
             words += ["--ro-bind", str(spec.hub.socket.parent), str(_HUB_FOLDER)]
         words += ["--bind", str(root), _ROOT, "--proc", f"{_ROOT}/proc", "--dev", f"{_ROOT}/dev"]
         words += ["--perms", "1777", "--tmpfs", f"{_ROOT}/dev/shm"]  # noqa: S108
+        hosts = folders.system if own else _SYSTEM
         for name in ("hosts", "resolv.conf"):
-            words += ["--ro-bind", str((folders.system if own else _SYSTEM) / name), f"{_ROOT}/etc/{name}"]
+            words += ["--ro-bind-try", str(hosts / name), f"{_ROOT}/etc/{name}"]
         for mount in spec.mounts:
             words += _bind(mount, root)
         words += ["--chdir", "/", "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LANG", "C.UTF-8"]
