@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from spacehand.localhub import wire_json
-from spacehand.localhub.buckets.content import Content
+from spacehand.localhub.buckets.content import ChangedError, Content
 from spacehand.localhub.buckets.folder import parse_path
 from spacehand.localhub.errors import HubError
 from spacehand.localhub.store.incoming import incoming
@@ -75,6 +75,8 @@ class Batch:
                 self._do(operation)
             except HubError as error:
                 outcome.failed.append((str(operation.get("path")), error.message))
+            except ChangedError as error:
+                outcome.failed.append((str(operation.get("path")), str(error)))
         return outcome
 
     def _do(self, operation: Mapping[str, Any]) -> None:

@@ -75,10 +75,12 @@ class Content:
         """The file's Xet hash."""
         return to_text(file_hash(self._nodes(0, len(self._sizes))))
 
-    def is_in(self, descriptor: int) -> bool:
+    def is_all_of(self, descriptor: int) -> bool:
         """Whether an open file holds this content and no byte more."""
-        if os.fstat(descriptor).st_size != self.size:
-            return False
+        return os.fstat(descriptor).st_size == self.size and self.begins(descriptor)
+
+    def begins(self, descriptor: int) -> bool:
+        """Whether an open file begins with this content."""
         try:
             for _ in self._chunks(descriptor, 0, len(self._sizes)):
                 pass

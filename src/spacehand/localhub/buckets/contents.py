@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from spacehand.localhub.buckets.content import Content
+from spacehand.localhub.buckets.content import ChangedError, Content
 from spacehand.localhub.buckets.folder import Entry, Folder, described
 from spacehand.localhub.errors import HubError, entry_not_found
 from spacehand.localhub.store.database import Database
+from spacehand.localhub.xet.store import MAX_FILE_SIZE
 
 CONTENTS = """
 CREATE TABLE IF NOT EXISTS bucket_contents (
@@ -22,6 +24,8 @@ CREATE INDEX IF NOT EXISTS bucket_contents_by_hash ON bucket_contents (bucket, h
 """
 
 _LARGE = 1024 * 1024  # bytes
+# File systems tell the time in steps: of a file changed just now, a further change might not be seen.
+_STEP_NS = 50_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +43,32 @@ class Stored:
     folder: Folder
     path: str
     content: Content
+    forget: Callable[[], None]  # called when it lies there no more
 
     def blocks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Yield the bytes *start* to *end* (exclusive), each compared with its hash."""
         end = self.content.size if end is None else end
-        return self.content.blocks(partial(self.folder.open, self.path), start, end)
+        return self._told(self.content.blocks(partial(self.folder.open, self.path), start, end))
 
     def pack_blocks(self, first: int, start: int, end: int) -> Iterator[bytes]:
         """Yield the stored bytes *start* to *end* of the pack that begins with the chunk *first*."""
-        return self.content.pack_blocks(partial(self.folder.open, self.path), first, start, end)
+        opened = partial(self.folder.open, self.path)
+        return self._told(self.content.pack_blocks(opened, first, start, end))
+
+    def _told(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        try:
+            yield from blocks
+        except ChangedError:
+            self.forget()
+            raise
 
 
 class Contents:
     """What is known of the files of all buckets; buckets are named by their uids."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, clock: Callable[[], int] = time.time_ns) -> None:
         self._database = database
+        self._clock = clock
         # A large file is read once, however many ask for its hash meanwhile.
         self._reading = [threading.Lock() for _ in range(64)]
 
@@ -62,7 +76,7 @@ class Contents:
         """
         Return the files *entries* with their hashes, which means reading those that are new or were changed.
 
-        What is not there any more is left out.
+        What is not there any more, or is too large for Xet, is left out.
         """
         found: list[Hashed] = []
         read: list[_Read] = []
@@ -97,20 +111,22 @@ class Contents:
         )
         if row is None:
             raise entry_not_found(path)
-        return Stored(folder, path, Content.from_bytes(row["chunks"]))
+        return self._stored(bucket, folder, path, Content.from_bytes(row["chunks"]))
 
     def by_hash(self, bucket: str, folder: Folder, xet_hash: str) -> Stored | None:
         """Return a content of the bucket by its hash, or None."""
         rows = self._database.rows(
-            "SELECT path FROM bucket_contents WHERE bucket = ? AND hash = ?", (bucket, xet_hash)
+            "SELECT path, stamp, chunks FROM bucket_contents WHERE bucket = ? AND hash = ?",
+            (bucket, xet_hash),
         )
         for row in rows:
-            try:
-                folder.entry(row["path"])
-                return self.stored(bucket, folder, row["path"], xet_hash)
-            except HubError:
-                self.forget(bucket, row["path"])  # an app removed it
+            content = Content.from_bytes(row["chunks"])
+            if _is_there(folder, row["path"], row["stamp"], content):
+                return self._stored(bucket, folder, row["path"], content)
         return None
+
+    def _stored(self, bucket: str, folder: Folder, path: str, content: Content) -> Stored:
+        return Stored(folder, path, content, partial(self.forget, bucket, path))
 
     def _known(self, bucket: str, entry: Entry) -> Hashed | None:
         row = self._database.row(
@@ -124,6 +140,8 @@ class Contents:
         with self._reading[hash((bucket, entry.path)) % len(self._reading)]:
             if (known := self._known(bucket, entry)) is not None:
                 return known
+            if entry.size > MAX_FILE_SIZE:
+                return None
             try:
                 fresh = self._read(bucket, folder, entry.path)
             except HubError:
@@ -140,8 +158,8 @@ class Contents:
         )
         descriptor = folder.open(path)
         try:
-            entry = described(path, os.fstat(descriptor))
-            if row is not None and (content := Content.from_bytes(row["chunks"])).is_in(descriptor):
+            entry, now = described(path, os.fstat(descriptor)), self._clock()
+            if row is not None and (content := Content.from_bytes(row["chunks"])).is_all_of(descriptor):
                 found = Hashed(entry, row["hash"])  # touched, and not changed
             else:
                 content = Content.read(descriptor, entry.size)
@@ -150,6 +168,7 @@ class Contents:
         finally:
             os.close(descriptor)
         # While somebody writes, the hash is that of what was read, and not to be trusted a second time.
+        is_quiet = is_quiet and now - entry.changed_ns > _STEP_NS
         return _Read(found, content, entry.stamp if is_quiet else "")
 
     def _remember(self, bucket: str, read: Sequence[_Read]) -> None:
@@ -161,6 +180,18 @@ class Contents:
                 connection.executemany(
                     "INSERT OR REPLACE INTO bucket_contents VALUES (?, ?, ?, ?, ?, ?)", rows
                 )
+
+
+def _is_there(folder: Folder, path: str, stamp: str, content: Content) -> bool:
+    """Whether the file *path* still begins with *content*; a log may have grown since its hash was told."""
+    try:
+        descriptor = folder.open(path)
+    except HubError:
+        return False
+    try:
+        return described(path, os.fstat(descriptor)).stamp == stamp or content.begins(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from spacehand.localhub.store.incoming import Incoming, full_disk_told
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK, a pipe that an app left there would hold whoever opens it.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_DEEPEST = 100  # folders in each other; what lies deeper is not listed
+_DEEPEST = 100  # names in a path; what lies deeper is not listed
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EACCES, errno.EISDIR)
 
 
@@ -58,6 +58,8 @@ def parse_path(text: object) -> tuple[str, ...]:
     parts = tuple(text.split("/"))
     if "\0" in text or any(name in ("", ".", "..") for name in parts):
         raise HubError(422, f"`{text[:200]}` is no path in a bucket")
+    if len(parts) > _DEEPEST:
+        raise HubError(422, f"`{text[:200]}…` is in more than {_DEEPEST - 1} folders")
     return parts
 
 
@@ -79,7 +81,7 @@ class Folder:
             parts = parse_path(above) if slash else ()
             with self._inside(parts) as opened:
                 base = f"{above}/" if slash else ""
-                found = list(_listed(opened[-1], base, beginning, depth=_DEEPEST if recursive else 0))
+                found = list(_listed(opened[-1], base, beginning, depth=_DEEPEST - 1 if recursive else 0))
                 if not recursive and beginning:
                     found = list(_opened_up(opened[-1], found, prefix))
         except HubError:
@@ -94,7 +96,7 @@ class Folder:
         """Return all files and all folders; the bucket's own is ``.``."""
         with self._inside(()) as opened:
             itself = described(".", os.fstat(opened[0]))
-            return [itself, *_listed(opened[0], "", depth=_DEEPEST, with_folders=True)]
+            return [itself, *_listed(opened[0], "", depth=_DEEPEST - 1, with_folders=True)]
 
     def entry(self, path: str) -> Entry:
         """

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -42,6 +43,10 @@ from spacehand.localhub.transfer import part_of, whole_body
 _MAX_BATCH = 32 * 1024 * 1024  # bytes
 _MAX_PATHS = 1000
 _SAMPLE = 4096  # bytes
+
+# A large file that an app wrote is read to its end before its hash is known: nobody else is to wait for that.
+_readers = ThreadPoolExecutor(4, "buckets")
+T = TypeVar("T")
 
 
 async def create(request: Request) -> Response:
@@ -117,7 +122,7 @@ async def tree(request: Request) -> Response:
             request, entries, partial(_describe_all, request, bucket), name=lambda entry: entry.path
         )
 
-    return await asyncio.to_thread(list_page)
+    return await _in_reader(list_page)
 
 
 async def paths_info(request: Request) -> Response:
@@ -126,7 +131,7 @@ async def paths_info(request: Request) -> Response:
     paths = (await json_body(request)).get("paths")
     if not isinstance(paths, list) or len(paths) > _MAX_PATHS:
         raise HubError(400, f"`paths` must be a list of at most {_MAX_PATHS} texts")
-    return JSONResponse(await asyncio.to_thread(_describe_paths, request, bucket, paths))
+    return JSONResponse(await _in_reader(_describe_paths, request, bucket, paths))
 
 
 async def batch(request: Request) -> Response:
@@ -134,7 +139,7 @@ async def batch(request: Request) -> Response:
     bucket = writable_bucket(request)
     operations = parse_batch(await whole_body(request, _MAX_BATCH))
     work = Batch(local_hub(request), bucket, partial(_readable_uid, request))
-    done: Outcome = await asyncio.to_thread(work.apply, operations)
+    done: Outcome = await _in_reader(work.apply, operations)
     all_failed = bool(done.failed) and len(done.failed) == done.processed
     return JSONResponse(wire.outcome(done), 422 if all_failed else 200)
 
@@ -142,7 +147,7 @@ async def batch(request: Request) -> Response:
 async def resolve(request: Request) -> Response:
     """A file's bytes; the headers say how it is fetched by Xet."""
     bucket = readable_bucket(request)
-    found, stored, sample = await asyncio.to_thread(_open, request, bucket, part(request, "path"))
+    found, stored, sample = await _in_reader(_open, request, bucket, part(request, "path"))
     etag = f'"{found.hash}"'
     token = f"{endpoint(request)}/api/buckets/{bucket.id}/xet-read-token"
     headers = {
@@ -156,6 +161,10 @@ async def resolve(request: Request) -> Response:
     if is_unchanged(request, etag):
         return Response(status_code=304, headers=headers)
     return part_of(request, stored.content.size, stored.blocks, headers)
+
+
+async def _in_reader(function: Callable[..., T], *arguments: object) -> T:
+    return await asyncio.get_running_loop().run_in_executor(_readers, partial(function, *arguments))
 
 
 def _describe_all(request: Request, bucket: Bucket, entries: Sequence[Entry]) -> list[dict[str, Any]]:
