@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,11 +66,11 @@ def space(hub: ScriptedHub, name: str) -> Repo:
     return hub.hub.repos.get(RepoKind.SPACE, RepoId("ada", name))
 
 
-def serve(hub: ScriptedHub, repo: Repo, address: FolderAddress) -> None:
+def serve(hub: ScriptedHub, repo: Repo, *addresses: FolderAddress) -> None:
     """Call the gateway in the thread where it lives."""
 
     async def in_the_loop() -> None:
-        hub.hub.gateway.serve(repo, address)
+        hub.hub.gateway.serve(repo, *addresses)
 
     asyncio.run_coroutine_threadsafe(in_the_loop(), hub.loop).result(10)
 
@@ -106,6 +107,30 @@ def test_a_private_app_shows_in_its_owners_frame(hub: ScriptedHub, page: Any) ->
     app.wait_for()
     status = app.evaluate("() => fetch('/index.html').then(answer => answer.status)")
     assert status == 200
+
+
+def test_a_framed_page_stays_with_its_replica(hub: ScriptedHub, page: Any, tmp_path: Path) -> None:
+    """
+    Below the Hub's page, which is another site, the browser sends the replica's cookie with all that the app
+    fetches; the next visitor has another replica.
+    """
+    hub.runner.stage = Stage.RUNNING
+    sites = [tmp_path / "one", tmp_path / "two"]
+    for site in sites:
+        site.mkdir()
+        (site / "index.html").write_text(f"<!doctype html><title>App</title><h1 id=app>{site.name}</h1>")
+        (site / "name.txt").write_text(site.name)
+    hub.space("twins")
+    serve(hub, space(hub, "twins"), *map(FolderAddress, sites))
+    names = "() => Promise.all(Array(6).fill().map(() => fetch('name.txt').then(a => a.text())))"
+    met = []
+    for _ in range(2):
+        page.goto(f"{hub.url}/spaces/ada/twins")
+        app = page.frame_locator("iframe.app").locator("#app")
+        met.append(app.inner_text())
+        assert set(app.evaluate(names)) == {met[-1]}
+        page.context.clear_cookies()
+    assert sorted(met) == ["one", "two"]
 
 
 def test_a_mini_header_floats_on_the_app(hub: ScriptedHub, page: Any) -> None:

@@ -10,8 +10,8 @@ import psutil
 import pytest
 from gradio_client import Client
 from huggingface_hub import CommitOperationAdd
-from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 from tests.conftest import HubProcess
+from tests.localhub.replicas import scale, until_all_answer
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -139,15 +139,10 @@ def test_clients_stay_with_their_replica(hub: HubProcess):
     """
     api = hub.api
     api.create_repo("ada/many", repo_type="space", space_sdk="gradio", space_hardware="cpu-upgrade")
-    answer = get_session().post(
-        f"{hub.url}/api/spaces/ada/many/replicas",
-        json={"replicas": 2},
-        headers=build_hf_headers(token=hub.token),
-    )
-    hf_raise_for_status(answer)
+    scale(hub, "ada/many", 2)
     sha = push(api, "ada/many", app_py=COUNTER)
     assert wait(api, "ada/many", sha=sha)["stage"] == "RUNNING"
-    _until_two_answer(api)
+    until_all_answer(hub, "ada/many", 2)
     host = api.space_info("ada/many").host
     clients = [Client(host, verbose=False) for _ in range(4)]
     told = [[client.predict(api_name="/count") for _ in range(3)] for client in clients]
@@ -158,16 +153,9 @@ def test_clients_stay_with_their_replica(hub: HubProcess):
     hub.kill()
     hub.start()
 
-    _until_two_answer(hub.api)
+    until_all_answer(hub, "ada/many", 2)
     for client, counts in zip(clients, told, strict=True):
         assert client.predict(api_name="/count") == counts[-1].replace(" 3", " 4")
-
-
-def _until_two_answer(api: HfApi) -> None:
-    deadline = time.monotonic() + 120
-    while api.get_space_runtime("ada/many").raw["replicas"] != {"current": 2, "requested": 2}:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def _compiled(layer: Path) -> bool:

@@ -13,6 +13,7 @@ import pytest
 from tests import needs
 from tests.conftest import HubProcess
 from tests.dockerd import Dockerd
+from tests.localhub.replicas import scale, until_all_answer
 from tests.localhub.runner.engines.test_docker import app, page, push, settled
 
 from spacehand.localhub.runner.engines.swarm import HOST_LABEL
@@ -111,13 +112,15 @@ def swarm() -> Iterator[Swarm]:
 @pytest.mark.timeout(600)
 def test_another_machine_takes_over_from_a_lost_one(swarm: Swarm, fresh_hub: HubProcess):
     """
-    A Space whose machine loses its power answers again from another, which has had its image all along.
+    Two replicas have a machine each. A Space whose machine loses its power answers again from another, which
+    has had its image all along.
     """
     fresh_hub.environment = {"DOCKER_HOST": swarm.near.host}
     fresh_hub.arguments = ("--engine", "swarm")
     hub = fresh_hub.start()
     near = swarm.node(swarm.near)
     swarm.near.run("node", "update", "--availability", "drain", near)
+    hub.api.create_repo("ada/demo", repo_type="space", space_sdk="docker", space_hardware="cpu-upgrade")
     sha = push(hub, "ada/demo", app_py=app(WHERE))
     runtime = settled(hub, "ada/demo", sha)
     assert runtime["stage"] == "RUNNING", runtime
@@ -126,6 +129,13 @@ def test_another_machine_takes_over_from_a_lost_one(swarm: Swarm, fresh_hub: Hub
     assert "disk space is not limited" in differences
     assert page(hub, "ada/demo") == "far"
     swarm.near.run("node", "update", "--availability", "active", near)
+
+    scale(hub, "ada/demo", 2)
+    until_all_answer(hub, "ada/demo", 2)
+    assert {asked(hub) for _ in range(4)} == {"near", "far"}
+    scale(hub, "ada/demo", 1)
+    until_all_answer(hub, "ada/demo", 1)
+    assert {asked(hub) for _ in range(4)} == {"far"}
 
     swarm.far.kill()
     lost = time.monotonic()

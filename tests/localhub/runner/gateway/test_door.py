@@ -73,6 +73,37 @@ def test_who_keeps_cookies_comes_back_to_the_same_replica(tmp_path: Path) -> Non
     run(story())
 
 
+def test_a_websocket_is_the_replicas_that_has_sent_the_page(tmp_path: Path) -> None:
+    """
+    Streamlit and Shiny keep a session in the process that sent the page; so does each socket after that.
+    """
+
+    def both(name: str) -> Any:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            if request.headers.get("upgrade") != "websocket":
+                return web.json_response({"name": name})
+            socket = web.WebSocketResponse()
+            await socket.prepare(request)
+            await socket.send_str(name)
+            await socket.close()
+            return socket
+
+        return answer
+
+    async def story() -> None:
+        async with open_door(tmp_path) as door:
+            repo = door.space()
+            door.gateway.serve(repo, *[await door.app(name, both(name)) for name in "abc"])
+            for _ in range(3):
+                async with visitor() as client:
+                    name = (await ask(client, door, repo))["name"]
+                    for _ in range(3):
+                        async with client.ws_connect(door.url(repo, "/_stcore/stream")) as socket:
+                            assert await socket.receive_str() == name
+
+    run(story())
+
+
 def test_who_keeps_no_cookies_gets_who_has_least_to_do(tmp_path: Path) -> None:
     """
     While one replica is at work, the others take all new requests, in turn.
