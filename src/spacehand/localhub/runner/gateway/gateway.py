@@ -31,7 +31,7 @@ from spacehand.localhub.runner.gateway.forwarding import (
 from spacehand.localhub.runner.gateway.listeners import Listeners
 from spacehand.localhub.runner.gateway.standstill import Standstill, stand_in
 from spacehand.localhub.runner.gateway.static_site import StaticSite
-from spacehand.localhub.runner.gateway.visitor import Visitor, introduction, recognize
+from spacehand.localhub.runner.gateway.visitor import Visitor, introduction, known, recognize
 from spacehand.localhub.runner.gateway.websocket import refuse_websocket
 from spacehand.stage import Stage
 
@@ -192,7 +192,9 @@ class Gateway:
             if not door.answerers:
                 await self._wake(repo, door)
             if visitor is None and door.is_wide:
-                visitor, receive = await recognize(scope, Headers(scope=scope), receive, repo)
+                visitor = known(Headers(scope=scope), repo)
+                if visitor.given is None and len(door.answerers) > 1:
+                    visitor, receive = await recognize(scope, receive)
             answerer = door.choose(visitor, but=tried)
             if answerer is None:
                 reason = _UNREACHABLE if tried else None

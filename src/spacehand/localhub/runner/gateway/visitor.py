@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
+from starlette.datastructures import Headers
+
 from spacehand.localhub.runner.gateway.entrance import REPLICA_COOKIE
 
 if TYPE_CHECKING:
-    from starlette.datastructures import Headers
     from starlette.types import Message, Receive, Scope
 
     from spacehand.localhub.repos.store import Repo
@@ -30,18 +31,26 @@ class Visitor:
     session: str | None = None
 
 
-async def recognize(scope: Scope, headers: Headers, receive: Receive, repo: Repo) -> tuple[Visitor, Receive]:
-    """Return who asks, and what to receive the request from now on, as something of it may be read by now."""
-    given = _cookie(headers, cookie_name(repo))
-    if given is not None:
-        return Visitor(given), receive
-    query = scope.get("query_string", b"")
-    session = (
-        dict(parse_qsl(query.decode("latin-1"))).get("session_hash") if b"session_hash" in query else None
-    )
+def known(headers: Headers, repo: Repo) -> Visitor:
+    """Return who asks, as far as a cookie tells."""
+    for pair in headers.get("cookie", "").split(";"):
+        key, _, value = pair.partition("=")
+        if key.strip() == cookie_name(repo):
+            return Visitor(value.strip())
+    return Visitor()
+
+
+async def recognize(scope: Scope, receive: Receive) -> tuple[Visitor, Receive]:
+    """
+    Return who asks without a cookie, and what to receive the request from.
+
+    Something of it may be read already.
+    """
+    query = scope.get("query_string", b"").decode("latin-1")
+    session = dict(parse_qsl(query)).get("session_hash")
     if session is None and (found := _IN_PATH.search(scope["path"])):
         session = found[1]
-    if session is None and _may_tell(scope, headers):
+    if session is None and _may_tell(scope):
         body = _Body(receive)
         session, receive = await body.session(), body.receive
     return Visitor(None, session), receive
@@ -62,15 +71,8 @@ def cookie_name(repo: Repo) -> str:
     return f"{REPLICA_COOKIE}{repo.uid[:12]}"
 
 
-def _cookie(headers: Headers, name: str) -> str | None:
-    for pair in headers.get("cookie", "").split(";"):
-        key, _, value = pair.partition("=")
-        if key.strip() == name:
-            return value.strip()
-    return None
-
-
-def _may_tell(scope: Scope, headers: Headers) -> bool:
+def _may_tell(scope: Scope) -> bool:
+    headers = Headers(scope=scope)
     length = headers.get("content-length", "")
     return (
         scope["type"] == "http"
