@@ -76,6 +76,8 @@ def test_what_the_client_puts_lies_in_the_folder_and_the_other_way_round(
     assert fetched(official, bucket, "own/ü.bin", tmp_path / "b") == large[100_000:] * 3
     info = official.bucket_info(bucket)
     assert (info.size, info.total_files) == (800_000, 3)
+    (row,) = [row for row in official.list_user_repos() if row.id == bucket]
+    assert (row.type, row.storage) == ("bucket", 800_000)
 
 
 @pytest.mark.slow
@@ -306,6 +308,29 @@ def parsed(lines: Iterator[str]) -> Iterator[Any]:
             name = line[7:]
         elif line.startswith("data: "):
             yield parse_follow_event(name, line[6:])
+
+
+@pytest.mark.slow
+def test_what_was_acknowledged_is_there_after_a_kill(fresh_hub: HubProcess, tmp_path: Path) -> None:
+    """Killed at any moment, the Hub has each file whole, with its hash; what nobody knows of is swept up."""
+    api = fresh_hub.start().api
+    bucket = str(api.create_bucket("data").bucket_id)
+    content = os.urandom(3_000_000)
+    api.batch_bucket_files(bucket, add=[(content, "a/b")])
+    (before,) = api.list_bucket_tree(bucket)
+    (folder_of(fresh_hub, api, bucket) / "own").write_bytes(content)
+    half_deleted = fresh_hub.data / "buckets" / ("0" * 32)
+    half_deleted.mkdir()
+    (half_deleted / "left").write_text("left")
+    fresh_hub.kill()
+    api = fresh_hub.start().api
+    told = {entry.path: entry for entry in api.list_bucket_tree(bucket)}
+    assert list(told) == ["a/b", "own"]
+    assert (told["a/b"].xet_hash, told["a/b"].mtime) == (before.xet_hash, before.mtime)
+    assert (
+        fetched(api, bucket, "a/b", tmp_path / "b") == fetched(api, bucket, "own", tmp_path / "o") == content
+    )
+    assert not half_deleted.exists()
 
 
 @pytest.mark.slow

@@ -213,13 +213,21 @@ def user_likes(request: Request) -> Response:
 
 
 def stored(request: Request) -> Response:
-    """The repositories of a namespace and the bytes each holds at ``main``."""
+    """The repositories of a namespace and the bytes each holds at ``main``; its buckets and theirs."""
     known, hub = signed_in(request), local_hub(request)
     owner = part(request, "account") if "account" in request.path_params else str(known.name)
-    repos = [repo for repo in hub.repos.list(owner=owner) if known.can_read_repo(repo.id)]
-    sizes = {repo.uid: _size(request, repo) for repo in repos}
-    total = sum(sizes.values())
-    return paged(request, repos, lambda repo: wire.stored(repo, sizes[repo.uid], total))
+    rows = [
+        wire.Storage(repo.kind, repo.id, repo.visibility, _size(request, repo), repo.created, repo.modified)
+        for repo in hub.repos.list(owner=owner)
+        if known.can_read_repo(repo.id)
+    ]
+    for bucket in hub.buckets.list(owner=owner):
+        if known.can_read_repo(bucket.id):
+            used = hub.buckets.usage(bucket)
+            row = ("bucket", bucket.id, bucket.visibility, used.size, bucket.created, used.changed)
+            rows.append(wire.Storage(*row))
+    total = sum(row.size for row in rows)
+    return paged(request, rows, lambda row: wire.stored(row, total))
 
 
 def expanded(request: Request) -> list[str]:

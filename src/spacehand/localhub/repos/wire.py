@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from spacehand.ids import RepoKind
+from spacehand.ids import RepoId, RepoKind, Visibility
 from spacehand.localhub.repos.card import card_data, tags, texts
 from spacehand.localhub.repos.snapshot import Entry, Snapshot
 from spacehand.localhub.repos.store import Like, Repo
@@ -185,14 +185,26 @@ def like(given: Like) -> dict[str, Any]:
     }
 
 
-def stored(repo: Repo, size: int, total: int) -> dict[str, Any]:
-    """One row of ``/api/settings/repositories``; *size* and *total* are bytes."""
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What a repository or a bucket takes: *size* in bytes."""
+
+    kind: str
+    id: RepoId
+    visibility: Visibility
+    size: int
+    created: float
+    modified: float
+
+
+def stored(row: Storage, total: int) -> dict[str, Any]:
+    """One row of ``/api/settings/repositories``; *total* is what all of them take, in bytes."""
     return {
-        "id": str(repo.id),
-        "type": repo.kind.value,
-        "visibility": repo.visibility.value,
-        "storage": size,
-        "storagePercent": size / total if total else 0,
-        "createdAt": from_unix(repo.created),
-        "updatedAt": from_unix(repo.modified),
+        "id": str(row.id),
+        "type": row.kind,
+        "visibility": row.visibility.value,
+        "storage": row.size,
+        "storagePercent": row.size / total if total else 0,
+        "createdAt": from_unix(row.created),
+        "updatedAt": from_unix(row.modified),
     }

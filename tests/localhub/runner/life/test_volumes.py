@@ -123,8 +123,8 @@ async def served(hub: LocalHub) -> AsyncIterator[HfApi]:
 @pytest.mark.slow
 def test_an_app_and_the_client_see_the_same_bucket(place: Place, tmp_path: Path):
     """
-    What an app writes is downloaded by the client, what the client uploads is read and changed by the app,
-    and a bucket of somebody else is read only.
+    What an app writes is downloaded by the client, what the client uploads is read and changed by the app. A
+    bucket of its owner's organization is found by its old name, too; one of somebody else is read only.
     """
 
     async def story(shop: Workshop) -> None:
@@ -136,8 +136,11 @@ def test_an_app_and_the_client_see_the_same_bucket(place: Place, tmp_path: Path)
 
             await asyncio.to_thread(api.create_bucket, "ada/shared", private=True)
             shop.hub.buckets.create(RepoId("eve", "open"))
+            shop.hub.accounts.add_organization("team", ["ada"])
+            old = shop.hub.buckets.create(RepoId("team", "old"), Visibility.PRIVATE)
+            shop.hub.buckets.move(old, RepoId("team", "new"))
             repo = shop.space()
-            mounts = [volume("bucket", "ada/shared", "/data")]
+            mounts = [volume("bucket", "ada/shared", "/data"), volume("bucket", "team/old", "/team")]
             mounts.append(volume("bucket", "eve/open", "/open", read_only=True))
             shop.hub.spaces.set_volumes(repo, mounts)
             shop.push(repo, APP)
@@ -152,6 +155,9 @@ def test_an_app_and_the_client_see_the_same_bucket(place: Place, tmp_path: Path)
             assert (await shop.get(repo, "/write?/data/in/new"))[1] == "written"
             assert await asyncio.to_thread(fetched, "in/given") == b"given more "
             assert (await shop.get(repo, "/write?/open/notes"))[1] == "OSError"
+            assert (await shop.get(repo, "/write?/team/notes"))[1] == "written"
+            listed = await asyncio.to_thread(lambda: list(api.list_bucket_tree("team/new")))
+            assert [each.path for each in listed] == ["notes"]
 
     in_sandbox(place, story)
 
