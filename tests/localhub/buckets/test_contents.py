@@ -14,6 +14,7 @@ from spacehand.ids import RepoId
 from spacehand.localhub.buckets.content import ChangedError, Content
 from spacehand.localhub.buckets.contents import Contents, Stored
 from spacehand.localhub.buckets.folder import Folder
+from spacehand.localhub.errors import HubError
 from spacehand.localhub.hub import LocalHub
 
 
@@ -61,6 +62,19 @@ def test_a_hash_is_worked_out_once_and_stays_while_the_content_does(
     monkeypatch.setattr(Content, "read", None)
     monkeypatch.setattr(Content, "begins", None)
     assert shelf.hash("f") == "a client's"
+
+
+def test_what_apps_removed_is_forgotten(shelf: Shelf) -> None:
+    """What is remembered does not grow with every file that ever was, and forgets none that is there."""
+    for name in ("gone", "kept", "listed"):
+        (shelf.root / name).write_text(name)
+    told = {name: shelf.hash(name) for name in ("gone", "kept", "listed")}
+    (shelf.root / "gone").unlink()
+    shelf.contents.forget_gone(shelf.uid, shelf.folder, ["listed"])
+    for name in ("kept", "listed"):
+        shelf.contents.stored(shelf.uid, shelf.folder, name, told[name])
+    with pytest.raises(HubError):
+        shelf.contents.stored(shelf.uid, shelf.folder, "gone", told["gone"])
 
 
 def shortened(path: Path) -> None:

@@ -98,6 +98,15 @@ class Contents:
         with self._database.write() as connection:
             connection.execute("DELETE FROM bucket_contents WHERE bucket = ? AND path = ?", (bucket, path))
 
+    def forget_gone(self, bucket: str, folder: Folder, there: Iterable[str]) -> None:
+        """Forget the files that apps removed; *there* are the paths that need no second look."""
+        rows = self._database.rows("SELECT path FROM bucket_contents WHERE bucket = ?", (bucket,))
+        for path in {row["path"] for row in rows}.difference(there):
+            try:
+                folder.entry(path)
+            except HubError:
+                self.forget(bucket, path)
+
     def stored(self, bucket: str, folder: Folder, path: str, xet_hash: str) -> Stored:
         """
         Return the content with the hash *xet_hash*, which the file *path* had when it was asked for last.

@@ -117,7 +117,11 @@ async def tree(request: Request) -> Response:
     recursive = request.query_params.get("recursive", "true").lower() not in ("false", "0")
 
     def list_page() -> Response:
-        entries = local_hub(request).buckets.folder(bucket).entries(prefix, recursive=recursive)
+        buckets = local_hub(request).buckets
+        entries = buckets.folder(bucket).entries(prefix, recursive=recursive)
+        if recursive and not prefix and "cursor" not in request.query_params:
+            there = [entry.path for entry in entries]
+            buckets.contents.forget_gone(bucket.uid, buckets.folder(bucket), there)
         return paged_by_name(
             request, entries, partial(_describe_all, request, bucket), name=lambda entry: entry.path
         )
