@@ -50,6 +50,7 @@ class _Speaking(http.server.BaseHTTPRequestHandler):
             self._send(404, {"detail": "Not Found"})
 
     def do_POST(self) -> None:
+        self.server.headers.append(dict(self.headers))
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path == "/gradio_api/upload":
             self.server.uploads.append(body)
@@ -65,6 +66,7 @@ class _Speaking(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
+        self.send_header("Set-Cookie", "replica=one; Path=/; HttpOnly; SameSite=Lax")
         self.end_headers()
         self.wfile.write(content)
 
@@ -124,6 +126,15 @@ def test_a_call_uploads_files_and_returns_the_answer(app: App, tmp_path: Path) -
     assert data[0]["path"] == "/tmp/gradio/clip.wav"
     assert data[0]["meta"] == {"_type": "gradio.FileData"}
     assert data[1:] == ["en", 3]
+
+
+def test_a_call_stays_with_the_replica_that_took_it(app: App, tmp_path: Path) -> None:
+    """A cookie that comes with the first answer goes with all that follows: only there is the result."""
+    (tmp_path / "clip.wav").write_bytes(b"RIFF")
+    probe(tmp_path, inputs=("clip.wav",)).call(app.url)
+    first, *others = app.headers
+    assert "Cookie" not in first
+    assert [headers["Cookie"] for headers in others] == ["replica=one"] * 3
 
 
 def test_a_file_outside_the_folder_is_only_a_text(app: App, tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ class Web:
     """
     Requests to the app at *base*, all of which must be over *timeout* seconds from now.
 
-    An app on this machine is never reached through a proxy; *headers* go to *base* only.
+    An app on this machine is never reached through a proxy; *headers* go to *base* only. Cookies are sent
+    back: of several replicas only the one that took a call knows its result.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class Web:
         self._end = now() + timeout
         is_here = urlsplit(base).hostname in _LOOPBACK
         handlers = [urllib.request.ProxyHandler({})] if is_here else []
-        self._opener = urllib.request.build_opener(*handlers)
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(), *handlers)
 
     @property
     def left(self) -> float:
