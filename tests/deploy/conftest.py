@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tests.hub.fake_hub import FakeHub
 
-from spacehand.deploy.deploy import Timing
 from spacehand.deploy.probe import Answer
+from spacehand.deploy.timing import Timing
 from spacehand.errors import SpacehandError
 from spacehand.history import History
 from spacehand.progress import Progress, silent

@@ -6,9 +6,10 @@ import pytest
 from tests.deploy.conftest import App, FakeProver
 from tests.hub.fake_hub import FakeHub
 
-from spacehand.deploy.deploy import Deployed, Timing, deploy
+from spacehand.deploy.deploy import Deployed, deploy
 from spacehand.deploy.drift import OnDrift
 from spacehand.deploy.plan import Choices
+from spacehand.deploy.timing import Timing
 from spacehand.errors import BuildError, ConflictError, PaymentError, SpacehandError, UnhealthyError
 from spacehand.history import History, SpaceKey
 from spacehand.ids import RepoId, RepoKind

@@ -9,7 +9,8 @@ import pytest
 from tests.conftest import OWNER, HubProcess
 from tests.deploy.conftest import App
 
-from spacehand.deploy.deploy import Deployed, Timing, deploy
+from spacehand.deploy.deploy import Deployed, deploy
+from spacehand.deploy.timing import Timing
 from spacehand.errors import BuildError, ConfigError, UnhealthyError
 from spacehand.history import History, SpaceKey
 from spacehand.hub.remote import RemoteHub

@@ -10,7 +10,8 @@ from tests.localhub.faults.stage import Stage, open_stage
 from tests.localhub.runner.conftest import server
 
 from spacehand.deploy import watch
-from spacehand.deploy.deploy import Deployed, Timing, deploy
+from spacehand.deploy.deploy import Deployed, deploy
+from spacehand.deploy.timing import Timing
 from spacehand.errors import (
     BuildError,
     HubUnreachableError,

@@ -11,10 +11,10 @@ from tests.deploy.conftest import README, App, Clock, FakeProver
 from tests.hub.fake_hub import FakeHub
 from tests.model import make
 
-from spacehand.deploy.deploy import Timing
 from spacehand.deploy.probe import Probe
 from spacehand.deploy.room import check_room
 from spacehand.deploy.ship import ServesWeights, Shipment, Shipped, ship
+from spacehand.deploy.timing import Timing
 from spacehand.errors import ConfigError, UnhealthyError
 from spacehand.history import History
 from spacehand.hub.digests import Digests

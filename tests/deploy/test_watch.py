@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.deploy.conftest import Clock
 from tests.hub.fake_hub import FakeHub
 
-from spacehand.deploy.watch import Awaited, watch
+from spacehand.deploy.timing import Timing
+from spacehand.deploy.watch import Awaited, watch, watch_replicas
 from spacehand.errors import (
     BuildError,
     ConfigError,
@@ -42,6 +45,21 @@ def test_watch_reports_each_stage_once_and_ends_at_the_awaited_commit(hub: FakeH
     sha = push(hub)
 
     assert follow(hub, clock, Awaited(sha)) == [Stage.BUILDING, Stage.APP_STARTING, Stage.RUNNING]
+
+
+def test_replicas_are_waited_for(hub: FakeHub, timing: Timing) -> None:
+    """Until as many answer as were asked for, each number is told once; in the end the time is up."""
+    follow(hub, Clock(), Awaited(push(hub)))
+    space, told, next_looks = hub.space(SPACE), [], iter([1, 1, 2, 3])
+    space.replicas, space.up = 3, 0
+    rising = replace(timing, sleep=lambda _: setattr(space, "up", next(next_looks)))
+
+    watch_replicas(hub, SPACE, 3, timing=rising, report=lambda said: told.append(said.message))
+    assert told == ["0 of 3 replicas answer", "1 of 3 replicas answer", "2 of 3 replicas answer"]
+
+    space.up = 2
+    with pytest.raises(WaitTimeoutError, match="2 of 3 replicas answer after 600 s"):
+        watch_replicas(hub, SPACE, 3, timing=timing)
 
 
 def test_an_old_commit_that_still_runs_is_not_done(hub: FakeHub, clock: Clock) -> None:

@@ -74,6 +74,7 @@ class Space:
     sleep_seconds: int | None
     volumes: Sequence[Mapping[str, Any]] = ()
     replicas: int = 1
+    up: int | None = None  # how many of them answer; None: all
     stage: Stage = Stage.NO_APP_FILE
     revision: str | None = None  # the commit that answers
     ahead: list[tuple[Stage, str | None]] = field(default_factory=list)  # what comes, one step a look
@@ -427,7 +428,10 @@ def _runtime(space: Space) -> SpaceRuntime:
         raw={
             "stage": str(space.stage),
             "volumes": [dict(volume) for volume in space.volumes],
-            "replicas": {"current": space.replicas, "requested": space.replicas},
+            "replicas": {
+                "current": space.replicas if space.up is None else space.up,
+                "requested": space.replicas,
+            },
         },
     )
 

@@ -53,7 +53,8 @@ def deploy_command(
         decided = decide(connection, spec, chosen)
         terminal.finish(decided.to_json(), "\n".join(decided.describe()))
         return
-    from spacehand.deploy.deploy import Timing, deploy
+    from spacehand.deploy.deploy import deploy
+    from spacehand.deploy.timing import Timing
     from spacehand.history import History
     from spacehand.hub.digests import Digests
 

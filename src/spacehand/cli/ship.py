@@ -137,9 +137,9 @@ def send(
     yes: bool,
 ) -> Shipped:
     """Ship, with live progress, and tell what was noted on the way."""
-    from spacehand.deploy.deploy import Timing
     from spacehand.deploy.plan import DEFAULT_CHOICES
     from spacehand.deploy.ship import ship
+    from spacehand.deploy.timing import Timing
     from spacehand.history import History
     from spacehand.hub.digests import Digests
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +19,8 @@ from spacehand.deploy.probe import Answer, Probe
 from spacehand.deploy.rollback import Before, restore_files, restore_settings, tell_undone
 from spacehand.deploy.spending import Spending
 from spacehand.deploy.steps import SetHardware, SetReplicas
-from spacehand.deploy.watch import TIMEOUT, Awaited, watch
+from spacehand.deploy.timing import DEFAULT_TIMING, Timing
+from spacehand.deploy.watch import Awaited, watch, watch_replicas
 from spacehand.errors import (
     BuildError,
     ConfigError,
@@ -53,19 +53,6 @@ class Prover(Protocol):
     def page(self, app_url: str, *, report: Report = silent) -> None: ...
 
     def call(self, app_url: str, *, report: Report = silent) -> Answer | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """How long to wait, and by which clock."""
-
-    timeout: float = TIMEOUT  # seconds, for a build and a start
-    now: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-    clock: Callable[[], float] = time.time
-
-
-DEFAULT_TIMING = Timing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +250,8 @@ class _Run:
         for done in apply(self.plan.afterwards, self.hub, self.report):
             if isinstance(done.step, SetReplicas) and before is not None:
                 self.spending.scaled_from = before.requested_replicas
+                wanted = done.step.replicas
+                watch_replicas(self.hub, self.space, wanted, timing=self.timing, report=self.report)
                 answer = self._probe(call=True)
             if isinstance(done.step, SetHardware) and before is not None:
                 was = before.requested_hardware

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from spacehand.deploy.deploy import DEFAULT_TIMING, Deployed, Prover, Timing, deploy
+from spacehand.deploy.deploy import Deployed, Prover, deploy
 from spacehand.deploy.plan import DEFAULT_CHOICES
 from spacehand.deploy.probe import Probe
 from spacehand.deploy.ship import ServesWeights
+from spacehand.deploy.timing import DEFAULT_TIMING, Timing
 from spacehand.errors import ModelError, NotFoundError
 from spacehand.history import History
 from spacehand.hub._protocol import Hub, RemoteFile

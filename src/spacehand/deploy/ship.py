@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spacehand.deploy.deploy import DEFAULT_TIMING, Deployed, Prover, Timing, deploy
+from spacehand.deploy.deploy import Deployed, Prover, deploy
 from spacehand.deploy.plan import DEFAULT_CHOICES, Choices, Plan
 from spacehand.deploy.probe import Answer, Probe
 from spacehand.deploy.room import check_room
+from spacehand.deploy.timing import DEFAULT_TIMING, Timing
 from spacehand.deploy.tokens import refuse_writing_early
 from spacehand.errors import ConfigError, SpacehandError, UnhealthyError
 from spacehand.history import History

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from spacehand.deploy.cause import cause, last_words, read_log
+from spacehand.deploy.timing import DEFAULT_TIMING, TIMEOUT, Timing
 from spacehand.errors import (
     BuildError,
     ConfigError,
@@ -22,7 +23,6 @@ from spacehand.ids import RepoId
 from spacehand.progress import Progress, Report, silent
 from spacehand.stage import Stage
 
-TIMEOUT = 1800.0  # seconds; a Space may take half an hour to build, and as long to start
 # Just after a push the Hub still tells of the commit before: an old failure is believed after so long.
 GRACE = 15.0  # seconds
 _SLICE = 30.0  # seconds between two words to the person, and between two fresh looks
@@ -101,6 +101,34 @@ def watch(
     """
     watcher = _Watcher(hub, space, awaited, history, report, now, sleep, clock)
     yield from watcher.until(timeout)
+
+
+def watch_replicas(
+    hub: Hub,
+    space: RepoId,
+    replicas: int,
+    *,
+    timing: Timing = DEFAULT_TIMING,
+    report: Report = silent,
+) -> None:
+    """
+    Return once *replicas* equal apps of *space* answer.
+
+    Raises:
+        WaitTimeoutError: other than so many do when the time is up.
+    """
+    end, told = timing.now() + timing.timeout, -1
+    while (up := hub.runtime(space).replicas) != replicas:
+        if up != told:
+            report(Progress("start", f"{up} of {replicas} replicas answer"))
+            told = up
+        if timing.now() >= end:
+            raise WaitTimeoutError(
+                f"{up} of {replicas} replicas answer after {timing.timeout:.0f} s",
+                where=str(space),
+                hint=f"The run log says why: `spacehand logs {space}`",
+            )
+        timing.sleep(_PAUSE)
 
 
 class _Watcher:
@@ -268,14 +296,13 @@ class _Watcher:
     def _remember(self, seen: SpaceRuntime) -> None:
         if self.history is None:
             return
-        replicas = (seen.raw.get("replicas") or {}).get("current")
         self.history.see_stage(
             self.key,
             seen.stage,
             at=self.clock(),
             revision=seen.revision,
             hardware=seen.hardware or seen.requested_hardware,
-            replicas=replicas if isinstance(replicas, int) else 1,
+            replicas=seen.replicas or 1,
         )
 
 

@@ -85,6 +85,12 @@ class SpaceRuntime:
     raw: Mapping[str, Any] = field(repr=False, default_factory=dict)
 
     @property
+    def replicas(self) -> int:
+        """How many equal apps answer requests now; 0 too where the Hub does not tell."""
+        up = (self.raw.get("replicas") or {}).get("current")
+        return up if isinstance(up, int) else 0
+
+    @property
     def requested_replicas(self) -> int:
         """How many equal apps are to share the requests; 1 too where the Hub decides on its own."""
         asked = (self.raw.get("replicas") or {}).get("requested")
