@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -161,6 +162,38 @@ def test_a_gradio_session_without_cookies_stays_where_its_queue_is(tmp_path: Pat
             joining["data"] = ["x" * 100_000]
             async with client.post(door.url(repo), json=joining) as answer:
                 assert (await answer.json())["size"] == len(json.dumps(joining))
+
+    run(story())
+
+
+def test_a_call_is_fetched_where_it_was_left(tmp_path: Path) -> None:
+    """
+    What `curl` does with Gradio's API: the event that one replica gave is only ever asked of that one.
+    """
+
+    def gradio(name: str) -> Any:
+        events: list[str] = []
+
+        async def answer(request: web.Request) -> web.Response:
+            if request.method == "POST":
+                events.append(uuid.uuid4().hex)
+                return web.json_response({"event_id": events[-1]})
+            return web.Response(status=200 if request.path.rpartition("/")[2] in events else 404)
+
+        return answer
+
+    async def story() -> None:
+        async with open_door(tmp_path) as door, stranger() as client:
+            repo = door.space()
+            door.gateway.serve(repo, *[await door.app(name, gradio(name)) for name in "abc"])
+            call = door.url(repo, "/gradio_api/call/predict")
+            left = []
+            for _ in range(6):
+                async with client.post(call, json={"data": []}) as answer:
+                    left.append((await answer.json())["event_id"])
+            for event in left:
+                async with client.get(f"{call}/{event}") as answer:
+                    assert answer.status == 200
 
     run(story())
 

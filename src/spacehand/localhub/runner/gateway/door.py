@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from spacehand.localhub.runner.address import Address, FolderAddress
+from spacehand.localhub.runner.gateway.calls import Calls
 from spacehand.localhub.runner.gateway.static_site import StaticSite
 from spacehand.localhub.runner.gateway.upstream import Upstream
 
@@ -57,6 +58,7 @@ class Door:
 
     answerers: list[Answerer] = field(default_factory=list)
     is_wide: bool = False  # there are, or may come to be, several who answer: visitors are told apart
+    calls: Calls = field(default_factory=Calls)
     last_request: float | None = None  # unix time
     waking: asyncio.Task[None] | None = None
 

@@ -192,9 +192,7 @@ class Gateway:
             if not door.answerers:
                 await self._wake(repo, door)
             if visitor is None and door.is_wide:
-                visitor = known(Headers(scope=scope), repo)
-                if visitor.given is None and len(door.answerers) > 1:
-                    visitor, receive = await recognize(scope, receive)
+                visitor, receive = await _recognized(scope, receive, repo, door)
             answerer = door.choose(visitor, but=tried)
             if answerer is None:
                 reason = _UNREACHABLE if tried else None
@@ -203,7 +201,8 @@ class Gateway:
             tried.append(answerer)
             try:
                 async with answerer:
-                    await self._pass(scope, receive, send, repo, answerer, visitor)
+                    reply = door.calls.noting(scope, send, answerer.name) if door.is_wide else send
+                    await self._pass(scope, receive, reply, repo, answerer, visitor)
                 return
             except AppUnreachableError:
                 continue  # perhaps it ended, or was swapped, in this very moment: try another
@@ -321,6 +320,16 @@ class Gateway:
                 closing = asyncio.ensure_future(answerer.app.close())
                 self._closing.add(closing)
                 closing.add_done_callback(self._closing.discard)
+
+
+async def _recognized(scope: Scope, receive: Receive, repo: Repo, door: Door) -> tuple[Visitor, Receive]:
+    """Return who asks, and what to receive the request from: something of it may be read already."""
+    visitor = known(Headers(scope=scope), repo)
+    if visitor.given is not None:
+        return visitor, receive
+    if taker := door.calls.taker(scope):
+        return Visitor(taker), receive
+    return await recognize(scope, receive) if len(door.answerers) > 1 else (visitor, receive)
 
 
 def _is_preflight(scope: Scope, headers: Headers) -> bool:
