@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx2 as httpx
 import psutil
 import pytest
 from gradio_client import Client
@@ -135,7 +136,8 @@ def test_layer_is_installed_once_and_compiled_after_the_first_start(hub: HubProc
 @pytest.mark.slow
 def test_clients_stay_with_their_replica(hub: HubProcess):
     """
-    Of two replicas each client of Gradio has one, which keeps its session's state, also under the next Hub.
+    Of two replicas each client of Gradio has one, which keeps its session's state, also under the next Hub; who
+    calls without cookies, as with `curl`, finds the result.
     """
     api = hub.api
     api.create_repo("ada/many", repo_type="space", space_sdk="gradio", space_hardware="cpu-upgrade")
@@ -149,6 +151,10 @@ def test_clients_stay_with_their_replica(hub: HubProcess):
     named = {name for counts in told for name, _ in map(str.split, counts)}
     assert len(named) == 2
     assert [[number for _, number in map(str.split, counts)] for counts in told] == [["1", "2", "3"]] * 4
+    for _ in range(4):
+        call = f"{host}/gradio_api/call/count"
+        event = httpx.post(call, json={"data": []}, timeout=30).json()["event_id"]
+        assert "event: complete" in httpx.get(f"{call}/{event}", timeout=30).text
 
     hub.kill()
     hub.start()
