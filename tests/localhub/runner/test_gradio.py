@@ -136,8 +136,8 @@ def test_layer_is_installed_once_and_compiled_after_the_first_start(hub: HubProc
 @pytest.mark.slow
 def test_clients_stay_with_their_replica(hub: HubProcess):
     """
-    Of two replicas each client of Gradio has one, which keeps its session's state, also under the next Hub; who
-    calls without cookies, as with `curl`, finds the result.
+    Of two replicas each client of Gradio has one, which keeps its session's state, also under the next Hub;
+    who calls without cookies, as with `curl`, finds the result.
     """
     api = hub.api
     api.create_repo("ada/many", repo_type="space", space_sdk="gradio", space_hardware="cpu-upgrade")
