@@ -108,6 +108,7 @@ async def served(hub: LocalHub) -> AsyncIterator[HfApi]:
     """Answer for *hub* on a port of its own; yields the unmodified official client."""
     server = uvicorn.Server(uvicorn.Config(create_app(hub), port=0, lifespan="off", log_level="error"))
     listener = server.config.bind_socket()
+    listener.listen()  # who connects before the server has started waits, and is not refused
     serving = asyncio.create_task(server.serve([listener]))
     try:
         yield HfApi(
