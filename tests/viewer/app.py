@@ -25,6 +25,7 @@ def content(text: str) -> ViewerData:
         meshes=[Mesh(**mesh) for mesh in told.get("meshes", [])],
         view=told.get("view"),
         options=told.get("options", {}),
+        crosshair=told.get("crosshair"),
     )
 
 

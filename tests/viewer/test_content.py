@@ -51,6 +51,8 @@ def test_other_things_are_refused():
         (lambda: Mesh("b.gii", color="red"), "`#rrggbb`, not `red`"),
         (lambda: Label("core", "#12345"), "`#rrggbb`"),
         (lambda: ViewerData(view="sideways"), "sideways"),
+        (lambda: ViewerData(crosshair=(1, 2)), "three numbers in mm"),
+        (lambda: ViewerData(crosshair=(1, 2, float("nan"))), "three numbers in mm"),
     ],
 )
 def test_what_cannot_be_is_refused_where_it_is_written(wrong: Any, why: str):

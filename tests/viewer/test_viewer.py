@@ -220,6 +220,32 @@ def test_the_crosshair_tells_voxel_and_value(app: App, page: Page, images: Path,
         assert told["values"][0]["value"] > 0
 
 
+@pytest.mark.parametrize("name", ["head", "turned"])
+def test_the_app_puts_the_crosshair(app: App, page: Page, images: Path, name: str):
+    """
+    The crosshair is where the app wants it, also in a turned volume; people may move it, an overlay leaves it
+    there, and another place moves it again.
+    """
+    background = {"path": str(images / f"{name}.nii.gz")}
+    page.open(app.url)
+    page.show("first", background, crosshair=[21, -9, 12])
+    first = page.told("Location")
+    canvas = page.page.locator("#first canvas")
+    canvas.press("PageUp")
+    moved = page.told("Location", lambda said: said and json.loads(said)["mm"] != first["mm"])
+    page.show("first", background, lesion(images), crosshair=[21, -9, 12])
+    page.wait("first", shown=2)
+    canvas.press("ArrowRight")
+    kept = page.told("Location", lambda said: len(json.loads(said)["values"]) == 2)
+    page.show("first", background, crosshair=[-15, 6, 3])
+    second = page.told("Location", lambda said: json.loads(said)["mm"][0] < 0)
+
+    assert first["mm"] == pytest.approx([21, -9, 12], abs=1.6)  # half a voxel
+    assert moved["mm"][2] > first["mm"][2]
+    assert kept["mm"][2] == pytest.approx(moved["mm"][2], abs=0.01)
+    assert second["mm"] == pytest.approx([-15, 6, 3], abs=1.6)
+
+
 def test_the_newest_of_two_quick_values_is_shown(app: App, page: Page, images: Path):
     """
     A value that comes while the one before is still being fetched is the one that stays.

@@ -16,6 +16,7 @@ from . import NOT_FOR_CLINICAL_USE, __version__
 from .data import open_dataset
 from .engines import ENGINES, engine_called
 from .errors import DatasetError, EngineError, StrokeError
+from .synth import Quality
 
 _DATASET = click.option(
     "--dataset",
@@ -97,14 +98,21 @@ def run(
 @main.command()
 @click.argument("count", type=click.IntRange(1, 9999))
 @click.option("--output", type=click.Path(path_type=Path), required=True)
+@click.option(
+    "--quality",
+    type=click.Choice([quality.value for quality in Quality]),
+    default=Quality.SCANNED.value,
+    show_default=True,
+    help="`ideal` is for checking an engine: no noise, no voxel in part.",
+)
 @_JSON
 @_saying_why
-def synth(count: int, output: Path, as_json: bool) -> None:
+def synth(count: int, output: Path, quality: str, as_json: bool) -> None:
     """Write COUNT synthetic cases as a BIDS folder."""
     from .data.synthetic import writing_cases
 
     ids = []
-    for id_ in writing_cases(output, list(range(1, count + 1))):
+    for id_ in writing_cases(output, list(range(1, count + 1)), quality=Quality(quality)):
         ids.append(id_)
         click.echo(f"{id_} ({len(ids)} of {count})", err=True)
     if as_json:

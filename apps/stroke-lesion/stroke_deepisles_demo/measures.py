@@ -56,3 +56,17 @@ def count_lesions(mask: np.ndarray) -> int:
     from scipy import ndimage
 
     return int(ndimage.label(mask, structure=np.ones((3, 3, 3)))[1])
+
+
+def middle_of_largest(mask: np.ndarray) -> tuple[int, int, int] | None:
+    """Return the voxel that lies deepest in the largest piece of *mask*, if there is any: never a hole."""
+    import numpy as np
+    from scipy import ndimage
+
+    pieces, count = ndimage.label(mask, structure=np.ones((3, 3, 3)))
+    if not count:
+        return None
+    sizes = np.bincount(pieces.ravel())
+    depth = ndimage.distance_transform_edt(pieces == sizes[1:].argmax() + 1)
+    x, y, z = (int(place) for place in np.unravel_index(depth.argmax(), depth.shape))
+    return x, y, z

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from . import NOT_FOR_CLINICAL_USE, __version__
 from .data.case import Case, sha256
 from .errors import ProvenanceError
-from .measures import Measures, measure
+from .measures import Measures, measure, middle_of_largest
 from .scan import Scan, read_scan
 from .volume import read_image, write_mask
 
@@ -125,6 +125,7 @@ def _facts(case: Case, engine: Engine, found: Found, measures: Measures, scan: S
         "dice_text": measures.dice_text,
         "volume_ml": round(measures.volume_ml, 3),
         "lesions": measures.lesions,
+        "largest_lesion_mm": _place(found.mask, scan.affine),
         "reference_ml": None if measures.reference_ml is None else round(measures.reference_ml, 3),
         "reference_lesions": measures.reference_lesions,
         "voxel_ml": round(scan.voxel_ml, 6),
@@ -133,6 +134,16 @@ def _facts(case: Case, engine: Engine, found: Found, measures: Measures, scan: S
         "inputs_sha256": hashes,
         "output_sha256": found.output_sha256,
     }
+
+
+def _place(mask: np.ndarray, affine: np.ndarray) -> list[float] | None:
+    """Return where the largest lesion is, in mm (right, anterior, superior)."""
+    import numpy as np
+
+    middle = middle_of_largest(mask)
+    return (
+        None if middle is None else [round(float(part), 1) for part in (affine @ np.array([*middle, 1]))[:3]]
+    )
 
 
 def _refuse_reference(case: Case, facts: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.environments import environment_with
+from tests.ray_machines import RAY_VERSION
 
 ROOT = Path(__file__).parents[3]
 INSIDE = Path(__file__).with_name("inside")
@@ -21,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.timeout(900)]
 def python() -> Path:
     """Return a Python with the app, the runtime and the viewer installed."""
     folders = [str(ROOT / name) for name in ("apps/stroke-lesion", "runtime", "viewer")]
-    tools = ["gradio[mcp]==6.31.0", "onnx", "scikit-learn", "pytest", "hatchling"]
+    tools = ["gradio[mcp]==6.31.0", "onnx", "scikit-learn", "pytest", "hatchling", RAY_VERSION]
     return environment_with(*tools, *folders, files=[REQUIREMENTS])
 
 

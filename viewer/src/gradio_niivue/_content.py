@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -111,17 +112,25 @@ class ViewerData:
     All that a viewer shows.
 
     *view* is how it is laid out, unless given as the component says. *options* are NiiVue's own
-    (``{"isColorbar": True}``), laid over those of the component.
+    (``{"isColorbar": True}``), laid over those of the component. *crosshair* is where it is put, in mm
+    (right, anterior, superior) as the background's affine has them; people may move it then, and it stays
+    there until another place or another background is asked for.
+
+    Raises:
+        ValueError: there is no such view, or *crosshair* is no place.
     """
 
     volumes: Sequence[Volume] = ()
     meshes: Sequence[Mesh] = ()
     view: View | str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    crosshair: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         if self.view is not None:
             object.__setattr__(self, "view", View(self.view))
+        if self.crosshair is not None:
+            object.__setattr__(self, "crosshair", _checked_place(self.crosshair))
 
     @classmethod
     def of(cls, value: Content) -> ViewerData:
@@ -163,6 +172,13 @@ def full_labels(labels: Mapping[int, str | Label]) -> dict[int, Label]:
 def _check_color(color: str) -> None:
     if not _COLOR.fullmatch(color):
         raise ValueError(f"A colour is `#rrggbb`, not `{color}`")
+
+
+def _checked_place(place: Sequence[float]) -> tuple[float, ...]:
+    checked = tuple(float(part) for part in place)
+    if len(checked) != 3 or not all(map(math.isfinite, checked)):
+        raise ValueError(f"A place is three numbers in mm, not {place}")
+    return checked
 
 
 def _check_opacity(opacity: float | None) -> None:

@@ -51,6 +51,7 @@ class WireData(GradioModel):
     meshes: list[WireMesh] = Field(default_factory=list)
     view: View = View.MULTIPLANAR
     options: dict[str, Any] = Field(default_factory=dict)
+    crosshair: list[float] | None = None  # mm
     report_location: bool = False
     module: FileData | None = None  # NiiVue itself: as a file it gets the right address behind a proxy
 
@@ -72,6 +73,7 @@ def to_wire(
         ],
         view=View(data.view or view),
         options={**options, **data.options},
+        crosshair=None if data.crosshair is None else list(data.crosshair),
         report_location=report_location,
         module=FileData(path=str(module), orig_name=module.name),
     )
@@ -98,6 +100,7 @@ def from_wire(wire: WireData) -> ViewerData:
         ],
         view=wire.view,
         options=wire.options,
+        crosshair=wire.crosshair,
     )
 
 

@@ -24,6 +24,7 @@ let niivue = null;
 let loaded = []; // the files on show, in order; null when a load has failed or was given up
 let blobs = new Map(); // address -> content, of what is on show
 let applied = null; // the view last asked for by the app; people may have chosen another since
+let pointed = null; // the files and the place that the app last put the crosshair to; people may have moved it since
 let running = null; // the AbortController of the newest refresh
 let queue = Promise.resolve(); // NiiVue loads one thing at a time
 let reporting = null;
@@ -99,6 +100,7 @@ async function show(value, signal) {
     meshes.forEach(paint);
     layOut(value);
     niivue.updateGLVolume();
+    point(value.crosshair);
     describe(volumes, meshes);
     say(volumes.length + meshes.length ? "" : "Nothing to show yet", "ready");
     root.dataset.shown = String(niivue.volumes.length + niivue.meshes.length);
@@ -214,6 +216,17 @@ function layOut(value) {
     chooser.value = value.view;
   }
   niivue.setSliceType(SLICES[chooser.value]);
+}
+
+/** Put the crosshair where the app wants it, once for each place and background. */
+function point(place) {
+  if (!place || !niivue.volumes.length) return;
+  const asked = [loaded[0], ...place].join(" ");
+  if (asked === pointed) return;
+  pointed = asked;
+  niivue.scene.crosshairPos = niivue.mm2frac(place, 0, true); // of a turned image, too
+  niivue.drawScene();
+  niivue.createOnLocationChange();
 }
 
 /** Say in words what is shown, for those who do not see it. */

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DatasetError
+from ..synth import Quality, SyntheticCase, make_case
 from .case import Case
 from .folder import FolderDataset
 
@@ -63,22 +64,25 @@ def write_cases(folder: Path, numbers: list[int], *, first_seed: int = FIRST_SEE
         pass
 
 
-def writing_cases(folder: Path, numbers: list[int], *, first_seed: int = FIRST_SEED) -> Iterator[str]:
+def writing_cases(
+    folder: Path,
+    numbers: list[int],
+    *,
+    first_seed: int = FIRST_SEED,
+    quality: Quality = Quality.SCANNED,
+) -> Iterator[str]:
     """Do as `write_cases` does, and yield the id of each case once it is there."""
     folder.mkdir(parents=True, exist_ok=True)
     about = json.dumps(_ABOUT, indent=2) + "\n"
     (folder / "dataset_description.json").write_text(about, encoding="utf-8")
     (folder / "README").write_text(_README, encoding="utf-8")
     for number in numbers:
-        _write(folder, _id(number), first_seed + number)
+        _write(folder, _id(number), make_case(first_seed + number, quality))
         yield _id(number)
 
 
-def _write(folder: Path, case_id: str, seed: int) -> None:
+def _write(folder: Path, case_id: str, made: SyntheticCase) -> None:
     """Write one case; it appears in *folder* whole or not at all."""
-    from ..synth import make_case
-
-    made = make_case(seed)
     stem = f"{case_id}_ses-01"
     with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as temporary:
         new = Path(temporary)

@@ -19,7 +19,7 @@ _ADC_SHOWN = 2000  # 10⁻⁶ mm²/s
 
 
 def content(case: Case, result: Result, background: str, overlays: list[str]) -> ViewerData:
-    """Return what the viewer shows of *result*."""
+    """Return what the viewer shows of *result*, its crosshair in the largest lesion."""
     shown = [Volume(case.dwi, name="DWI") if background == "DWI" else Volume(case.adc, name="ADC")]
     if "Prediction" in overlays:
         labels = {1: Label("prediction", PREDICTION)}
@@ -27,7 +27,7 @@ def content(case: Case, result: Result, background: str, overlays: list[str]) ->
     if "Reference" in overlays and case.reference is not None:
         labels = {1: Label("reference", REFERENCE)}
         shown.append(Volume(case.reference, name="Reference", labels=labels, opacity=0.45))
-    return ViewerData(shown)
+    return ViewerData(shown, crosshair=result.facts["largest_lesion_mm"])
 
 
 def panel(case: Case, result: Result, background: str, overlays: list[str]) -> tuple[Any, ...]:

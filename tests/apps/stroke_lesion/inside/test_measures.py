@@ -11,7 +11,7 @@ import pytest
 from stroke_deepisles_demo.data.case import Case, sha256
 from stroke_deepisles_demo.engines.threshold import ThresholdEngine
 from stroke_deepisles_demo.errors import ProvenanceError
-from stroke_deepisles_demo.measures import measure
+from stroke_deepisles_demo.measures import measure, middle_of_largest
 from stroke_deepisles_demo.segmentation import segment_case
 from tests.apps.stroke_lesion.images import head, save
 
@@ -55,6 +55,19 @@ def test_pieces_that_touch_are_one():
     assert measure(mask, None, 1.0).lesions == 2
 
 
+def test_the_middle_is_in_the_lesion():
+    """
+    The middle of the largest piece is one of its voxels, also of a ring; of nothing there is none.
+    """
+    mask = cube(0)
+    mask[4:9, 4:9, 3:6] = True
+    mask[6, 6, :] = False
+
+    assert mask[middle_of_largest(mask)]
+    assert middle_of_largest(mask)[0] >= 4
+    assert middle_of_largest(cube()) is None
+
+
 class Cheat(ThresholdEngine):
     """Hands over the reference."""
 
@@ -96,9 +109,11 @@ def test_undefined_is_null_in_json(tmp_path: Path, radius: float, dice: str | No
     facts = json.loads((result.folder / "result.json").read_text())
     if dice is None:
         assert facts["dice"] is None
+        assert facts["largest_lesion_mm"] is None
         assert facts["dice_text"].startswith("undefined")
     else:
         assert facts["dice"] >= 0.95
+        assert facts["largest_lesion_mm"] == pytest.approx([49, 39, 29], abs=2)
     assert facts["warning"] == "Not for clinical use"
     assert facts["inputs_sha256"]["reference"] != facts["inputs_sha256"]["dwi"]
     assert "Not for clinical use" in (result.folder / "report.html").read_text()

@@ -38,8 +38,33 @@ def test_unseen_cases(model: voxel.VoxelModel):
     rule, trained = (statistics.fmean(column) for column in zip(*reached, strict=True))
 
     assert len(reached) == 20
+    print([tuple(round(one, 3) for one in both) for both in reached], rule, trained)
     assert rule >= 0.75, reached
     assert trained >= 0.88, reached
+
+
+@pytest.mark.parametrize("seed", TEST_SEEDS[:5])
+def test_without_noise_and_partial_voxels(model: voxel.VoxelModel, seed: int):
+    """
+    On a case with neither noise nor voxels that are lesion in part, both engines find all but a twentieth.
+    """
+    case = synth.make_case(seed, synth.Quality.IDEAL)
+    scan = scan_of(case)
+
+    assert dice(by_rule(scan), case.lesion) >= 0.95
+    assert dice(model.lesions(scan), case.lesion) >= 0.95
+
+
+def test_the_reference_is_what_is_lesion_by_half():
+    """
+    A soft edge moves no reference outwards: it differs from the sharp one by its thin parts only, and noise
+    changes nothing in it.
+    """
+    scanned, free, ideal = (synth.make_case(3, quality).lesion for quality in synth.Quality)
+
+    assert np.array_equal(scanned, free)
+    assert 0.9 < dice(free, ideal) < 1
+    assert free.sum() <= ideal.sum()
 
 
 def test_a_case_is_the_same_each_time():
