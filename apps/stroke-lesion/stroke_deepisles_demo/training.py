@@ -31,8 +31,16 @@ _SETTINGS = {
     "random_state": 0,
 }
 _DRAWN = {"lesion": 2000, "edge": 2000, "healthy": 2000, "dark": 2500}  # voxels of a case
-_NOISE_FREE_EACH = 3  # so many cases: a model that met only noise takes less of it for something else
-_DECISION = {"threshold": 0.5, "peak": 0.8}
+# A model that met only noise takes less of it for something else.
+_QUALITIES = (
+    Quality.NOISE_FREE,
+    Quality.SCANNED,
+    Quality.SCANNED,
+    Quality.IDEAL,
+    Quality.SCANNED,
+    Quality.SCANNED,
+)
+_DECISION = {"threshold": 0.6, "peak": 0.8}
 Report = Callable[[str], None]
 
 
@@ -44,8 +52,7 @@ def train(output: Path, *, seeds: Sequence[int] = TRAINING_SEEDS, report: Report
     began = time.process_time()
     drawn = []
     for count, seed in enumerate(seeds, 1):
-        quality = Quality.SCANNED if seed % _NOISE_FREE_EACH else Quality.NOISE_FREE
-        drawn.append(_samples(make_case(seed, quality), seed))
+        drawn.append(_samples(make_case(seed, _QUALITIES[seed % len(_QUALITIES)]), seed))
         report(f"case {count} of {len(seeds)}")
     rows, truth = _joined(drawn)
     with threadpool_limits(1, user_api="openmp"):  # its threads wait for each other by spinning

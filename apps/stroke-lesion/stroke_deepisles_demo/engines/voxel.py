@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _TRAIN = (
     "Train one with `stroke-demo train --output DIR`, and set `HF_MODEL_ID` to that folder or its repository"
 )
+_BLUR = 0.45  # voxels: neighbours have a say, and edges stay
 
 
 class VoxelEngine:
@@ -74,7 +75,7 @@ class VoxelModel:
         asked = candidates(values, scan.brain)
         likely = np.zeros(asked.shape, np.float32)
         likely[asked] = self.probabilities(values[asked])
-        likely = ndimage.gaussian_filter(likely, 0.6)
+        likely = ndimage.gaussian_filter(likely, _BLUR)
         pieces, count = ndimage.label(likely > self.config["threshold"])
         peaks = np.concatenate([[0.0], np.atleast_1d(ndimage.maximum(likely, pieces, range(1, count + 1)))])
         return without_specks((peaks > self.config["peak"])[pieces], scan.voxel_ml)
