@@ -24,6 +24,11 @@ class Settings:
     workers: int = 1
     folder: Path = Path(tempfile.gettempdir()) / "stroke-demo"
 
+    @property
+    def copies(self) -> Path:
+        """Where the page's server puts what browsers fetch."""
+        return self.folder / "copies"
+
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Settings:
         """

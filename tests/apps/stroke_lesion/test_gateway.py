@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -15,6 +12,7 @@ import pytest
 from gradio_client import Client
 from tests import needs
 from tests.apps.stroke_lesion.gateway import CuttingGateway
+from tests.apps.stroke_lesion.serving import serving
 from tests.apps.stroke_lesion.test_deployed import DRAWING
 from tests.apps.stroke_lesion.test_inside import python
 
@@ -32,50 +30,17 @@ def gateway(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     source = folder / "deepisles" / "src"
     source.mkdir(parents=True)
     (source / "isles22_ensemble.py").write_bytes((HERE / "stand_in_ensemble.py").read_bytes())
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     chosen = {
-        "GRADIO_SERVER_NAME": "127.0.0.1",
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_TEMP_DIR": str(folder / "gradio"),
-        "STROKE_FOLDER": str(folder / "stroke"),
         "DEEPISLES_HOME": str(source.parent),
         "DEEPISLES_PYTHON": sys.executable,
         "DEEPISLES_GPUS": "none",
         "STAND_IN_SECONDS": str(JOB_SECONDS),
         "STROKE_ENGINE": "deepisles-image",
     }
-    with (folder / "log").open("wb") as log:
-        app = subprocess.Popen(
-            [python, "-m", "stroke_deepisles_demo.ui.app"],
-            cwd=folder,
-            env=os.environ | chosen,
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        _wait_for(app, url, folder / "log")
+    with serving(python, folder, chosen) as url:
         before = CuttingGateway(url, GATEWAY_SECONDS)
         with before.serving() as address:
             yield before, address
-    finally:
-        app.terminate()
-        app.wait(60)
-
-
-def _wait_for(app: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + 120
-    while True:
-        try:
-            if httpx.get(f"{url}/config").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        assert app.poll() is None, log.read_text()[-3000:]
-        assert time.monotonic() < deadline, log.read_text()[-3000:]
-        time.sleep(0.2)
 
 
 def test_a_program_gets_its_result(gateway: tuple[CuttingGateway, str]):

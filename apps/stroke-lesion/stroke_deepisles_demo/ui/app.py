@@ -15,6 +15,7 @@ from .case_page import case_page
 from .cohort_page import cohort_page
 from .desk import Desk
 from .endpoints import add_endpoints
+from .traces import keep_copies_in
 
 _STYLE = Path(__file__).with_name("style.css")
 _FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Noto Sans", "sans-serif"]
@@ -24,15 +25,16 @@ _MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "DejaVu Sans Mono", "monospa
 def create_app(desk: Desk | None = None) -> gr.Blocks:
     """Return the page; `main` shows it as it is meant to look."""
     desk = desk or Desk(Settings.read())  # its workers start with the first order
-    keep = int(desk.settings.keep_minutes * 60)
-    with gr.Blocks(title="Stroke lesions", analytics_enabled=False, delete_cache=(60, keep)) as blocks:
+    keep = max(1, int(desk.settings.keep_minutes * 60))
+    deleting = (min(60, keep), keep)
+    with gr.Blocks(title="Stroke lesions", analytics_enabled=False, delete_cache=deleting) as blocks:
         gr.HTML(words.HEADING)
         visitor = gr.BrowserState("", storage_key="stroke-visitor")
         with gr.Tabs():
             with gr.Tab("One case"):
-                case_page(desk, blocks, visitor)
+                welcomed = case_page(desk, blocks, visitor)
             with gr.Tab("Many cases"):
-                cohort_page(desk, blocks, visitor)
+                cohort_page(desk, visitor, welcomed)
         gr.HTML(words.FOOTER)
         add_endpoints(desk)
     return blocks
@@ -40,7 +42,9 @@ def create_app(desk: Desk | None = None) -> gr.Blocks:
 
 def main() -> None:
     """Show the page, and stay until the process is stopped."""
-    desk = Desk(Settings.read())
+    settings = Settings.read()
+    keep_copies_in(settings.copies)
+    desk = Desk(settings)
     blocks = create_app(desk)
     blocks.queue(default_concurrency_limit=8).launch(
         theme=_theme(),

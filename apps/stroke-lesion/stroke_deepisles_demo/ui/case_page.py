@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from gradio_niivue import NiivueViewer
 from spacehand_runtime import Job, JobState, RuntimeProblem
@@ -39,8 +40,11 @@ class _Parts:
     results: list[Any]  # viewer, figures, slices, histogram, downloads
 
 
-def case_page(desk: Desk, blocks: gr.Blocks, visitor: gr.BrowserState) -> None:
-    """Draw the page and connect it; *visitor* holds the word that a browser is known by."""
+def case_page(desk: Desk, blocks: gr.Blocks, visitor: gr.BrowserState) -> Dependency:
+    """
+    Draw the page and connect it, and return the event after which *visitor* has the word that a browser is
+    known by.
+    """
     with gr.Row(equal_height=False, elem_classes="stroke-main"):
         with gr.Column(scale=4, min_width=300):
             chosen, run_case, dwi, adc, run_own, forget = _asking(desk)
@@ -60,7 +64,7 @@ def case_page(desk: Desk, blocks: gr.Blocks, visitor: gr.BrowserState) -> None:
                 for label, name in (("Slices", "slices"), ("ADC, by volume", "histogram"))
             ]
             files = gr.Files(label="Take along", visible=False, interactive=False, elem_id="files")
-    _connect(
+    return _connect(
         desk,
         blocks,
         visitor,
@@ -85,7 +89,10 @@ def _asking(desk: Desk) -> tuple[Any, ...]:
     with gr.Tabs():
         with gr.Tab(desk.dataset.name):
             chosen = Picker(desk.dataset.ids()).chosen
-            run_case = gr.Button("Segment this case", variant="primary", size="lg", elem_id="run-case")
+            # Not to be pressed before the page knows its visitor, who would not find the result again.
+            run_case = gr.Button(
+                "Segment this case", variant="primary", size="lg", elem_id="run-case", interactive=False
+            )
         with gr.Tab("Your own images"):
             gr.HTML(
                 '<p class="stroke-own">A skull-stripped DWI (b = 1000) and its ADC map, <code>.nii</code> or '
@@ -94,7 +101,9 @@ def _asking(desk: Desk) -> tuple[Any, ...]:
             )
             dwi = gr.File(label="DWI", file_types=[".nii", ".gz"], height=110, elem_id="dwi")
             adc = gr.File(label="ADC", file_types=[".nii", ".gz"], height=110, elem_id="adc")
-            run_own = gr.Button("Segment these images", variant="primary", size="lg", elem_id="run-own")
+            run_own = gr.Button(
+                "Segment these images", variant="primary", size="lg", elem_id="run-own", interactive=False
+            )
             forget = gr.Button("Delete my images and results now", size="sm", elem_id="forget")
     return chosen, run_case, dwi, adc, run_own, forget
 
@@ -106,7 +115,7 @@ def _engine(desk: Desk) -> gr.Radio:
     return gr.Radio(choices, value=desk.preferred, label="Engine", info=info, elem_id="engine")
 
 
-def _connect(desk: Desk, blocks: gr.Blocks, visitor: gr.BrowserState, parts: _Parts) -> None:
+def _connect(desk: Desk, blocks: gr.Blocks, visitor: gr.BrowserState, parts: _Parts) -> Dependency:
     shown = gr.State("")  # the id of the job whose result is on the page
     timer = gr.Timer(_LOOK_EVERY, active=False)
     layers = [parts.background, parts.overlays]
@@ -131,7 +140,8 @@ def _connect(desk: Desk, blocks: gr.Blocks, visitor: gr.BrowserState, parts: _Pa
         event.success(look, [visitor, shown, *layers], **looked)
     # One look at a time: a slow one is not overtaken by the next.
     timer.tick(look, [visitor, shown, *layers], trigger_mode="once", **looked)
-    blocks.load(_welcome, visitor, visitor, **_PRIVATE).then(look, [visitor, shown, *layers], **looked)
+    welcomed = blocks.load(_welcome, visitor, [visitor, parts.run_case, parts.run_own], **_PRIVATE)
+    welcomed.then(look, [visitor, shown, *layers], **looked)
     parts.cancel.click(_canceller(desk), visitor, working, **_PRIVATE)
     gr.on(
         [parts.background.change, parts.overlays.change],
@@ -146,11 +156,13 @@ def _connect(desk: Desk, blocks: gr.Blocks, visitor: gr.BrowserState, parts: _Pa
         [parts.dwi, parts.adc, shown, *working, *parts.results],
         **_PRIVATE,
     )
+    return welcomed
 
 
-def _welcome(visitor: str | None) -> str:
-    """Return the word this browser is known by, a new one if it has none."""
-    return visitor or secrets.token_urlsafe(24)
+def _welcome(visitor: str | None) -> tuple[Any, ...]:
+    """Return the word this browser is known by, a new one if it has none, and let it order."""
+    ready = gr.Button(interactive=True)
+    return visitor or secrets.token_urlsafe(24), ready, ready
 
 
 def _orderer(order: Callable[..., Job[str]]) -> Callable[..., tuple[Any, ...]]:

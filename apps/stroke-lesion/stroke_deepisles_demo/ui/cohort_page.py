@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from spacehand_runtime import Job, JobState, RuntimeProblem
 
@@ -21,8 +22,8 @@ _MOST = 40
 _EMPTY = '<p class="stroke-count">No cohort has been run yet.</p>'
 
 
-def cohort_page(desk: Desk, blocks: gr.Blocks, visitor: gr.BrowserState) -> None:
-    """Draw the page and connect it."""
+def cohort_page(desk: Desk, visitor: gr.BrowserState, welcomed: Dependency) -> None:
+    """Draw the page and connect it; from the event *welcomed* on, *visitor* has a word."""
     count = min(_MOST, len(desk.dataset.ids()))
     with gr.Row():
         cases = gr.Slider(
@@ -31,7 +32,7 @@ def cohort_page(desk: Desk, blocks: gr.Blocks, visitor: gr.BrowserState) -> None
         able = [name for name, _, refusal in desk.engines() if refusal is None]
         engine = gr.Radio(able, value=desk.preferred, label="Engine", elem_id="cohort-engine")
     with gr.Row():
-        run = gr.Button("Segment them all", variant="primary", elem_id="run-cohort")
+        run = gr.Button("Segment them all", variant="primary", elem_id="run-cohort", interactive=False)
         cancel = gr.Button("Cancel", elem_id="cancel-cohort", interactive=False)
     table = gr.HTML(_EMPTY, elem_id="cohort")
     files = gr.Files(label="Take along", visible=False, interactive=False, elem_id="cohort-files")
@@ -41,7 +42,8 @@ def cohort_page(desk: Desk, blocks: gr.Blocks, visitor: gr.BrowserState) -> None
     run.click(_starter(desk), [visitor, cases, engine], shown, **_PRIVATE)
     timer.tick(look, visitor, shown, trigger_mode="once", **_PRIVATE)
     cancel.click(_canceller(desk), visitor, None, **_PRIVATE).then(look, visitor, shown, **_PRIVATE)
-    blocks.load(look, visitor, shown, **_PRIVATE)
+    welcomed.then(look, visitor, shown, **_PRIVATE)
+    welcomed.then(lambda: gr.Button(interactive=True), None, run, **_PRIVATE)
 
 
 def _starter(desk: Desk) -> Callable[..., tuple[Any, ...]]:

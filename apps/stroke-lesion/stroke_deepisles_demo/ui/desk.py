@@ -26,9 +26,9 @@ from ..errors import DatasetError, EngineError
 from ..segmentation import Result
 from ..settings import Settings
 from ..work import Order, carry_out
-from .traces import delete_copies
+from .traces import delete_copies, delete_older_copies
 
-_LOOK_EVERY = 60.0  # seconds
+_LOOK_EVERY = 60.0  # seconds, or a quarter of the time that is kept
 
 
 class Desk:
@@ -199,7 +199,10 @@ class Desk:
         """Delete what is older than is kept, and return how many files went."""
         oldest = self._now() - self.settings.keep_minutes * 60
         homes = [*self.settings.folder.glob("visitors/*/*"), *self.settings.folder.glob("results/*")]
-        return sum(_delete(home) for home in homes if home.stat().st_mtime < oldest)
+        old = [home for home in homes if home.stat().st_mtime < oldest]
+        # A copy may be younger than what it is a copy of: it was made when somebody looked once more.
+        delete_copies(path for home in old for path in home.rglob("*"))
+        return sum(map(_delete, old)) + delete_older_copies(self.settings.copies, oldest)
 
     def folder_of(self, visitor: str) -> Path:
         """Return where the images of *visitor* lie; the name does not give the visitor's word away."""
@@ -221,7 +224,7 @@ class Desk:
 
     def _keep_sweeping(self) -> None:
         while True:
-            time.sleep(_LOOK_EVERY)
+            time.sleep(min(_LOOK_EVERY, self.settings.keep_minutes * 15))
             self.sweep()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from gradio.processing_utils import save_file_to_cache
 from stroke_deepisles_demo.errors import DatasetError
 from stroke_deepisles_demo.settings import Settings
 from stroke_deepisles_demo.ui.desk import Desk
@@ -30,8 +31,10 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, clock: Clock) -> Iterator[Desk]:
-    desk = Desk(Settings(folder=tmp_path / "stroke", keep_minutes=KEPT / 60), now=clock.now)
+def desk(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    settings = Settings(folder=tmp_path / "stroke", keep_minutes=KEPT / 60)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(settings.copies))
+    desk = Desk(settings, now=clock.now)
     yield desk
     desk.close()
 
@@ -42,7 +45,8 @@ def files(desk: Desk) -> list[Path]:
 
 def test_what_a_visitor_brought_goes_in_time(desk: Desk, clock: Clock, tmp_path: Path):
     """
-    Images and result lie there until `KEEP_MINUTES` have passed; then no file is left, and the page says so.
+    Images, result and the server's copies of them lie there until `KEEP_MINUTES` have passed; then no file is
+    left, nor one of a life before, and the page says so.
     """
     made = head()
     dwi, adc = save(made.dwi, tmp_path / "dwi.nii.gz"), save(made.adc, tmp_path / "adc.nii.gz")
@@ -51,8 +55,15 @@ def test_what_a_visitor_brought_goes_in_time(desk: Desk, clock: Clock, tmp_path:
 
     clock.ahead = KEPT - 120
     assert desk.sweep() == 0
-    assert desk.result(job).facts["volume_ml"] > 0
+    result = desk.result(job)
+    assert result.facts["volume_ml"] > 0
     assert len(files(desk)) >= 4
+    copies = [save_file_to_cache(path, str(desk.settings.copies)) for path in (dwi, result.prediction)]
+    left = desk.settings.copies / "of-a-life-before" / "adc.nii.gz"
+    left.parent.mkdir()
+    left.write_bytes(adc.read_bytes())
+    assert desk.sweep() == 0
+    assert all(Path(copy).is_file() for copy in copies)
 
     clock.ahead = KEPT + 120
     assert desk.sweep() >= 4
