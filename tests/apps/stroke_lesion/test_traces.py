@@ -24,6 +24,7 @@ def test_nothing_of_a_visitor_outlives_its_time(python: Path, tmp_path: Path):
     the app was killed meanwhile, which is when Gradio forgets its copies; and their addresses give nothing.
     """
     app = tmp_path / "app"
+    app.mkdir()
     with serving(python, app, {}, end=subprocess.Popen.kill) as url:
         asked = _segment_own_images(url, tmp_path)
     there = _files(app / "stroke")
@@ -65,7 +66,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _wait_until_empty(folder: Path) -> None:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 60
     while left := _files(folder):
         assert time.monotonic() < deadline, left
         time.sleep(0.2)

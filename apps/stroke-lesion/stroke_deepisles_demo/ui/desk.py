@@ -13,6 +13,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -225,7 +226,8 @@ class Desk:
     def _keep_sweeping(self) -> None:
         while True:
             time.sleep(min(_LOOK_EVERY, self.settings.keep_minutes * 15))
-            self.sweep()
+            with suppress(OSError):  # somebody deleted theirs meanwhile; the rest goes the next time
+                self.sweep()
 
 
 def _known_or_done(order: Order, known: str | None) -> str:

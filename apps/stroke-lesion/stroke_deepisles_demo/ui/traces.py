@@ -22,10 +22,10 @@ def delete_older_copies(folder: Path, oldest: float) -> int:
     """
     Delete the copies in *folder* that were made before *oldest*, and return how many.
 
-    Gradio knows only those of its own life: after a crash, the ones before would stay.
+    Gradio knows only those of its own life, and not what an upload leaves beside them until it is moved.
     """
     # A copy has its original's time of change; when it was made is in the other one.
-    old = [path for path in folder.glob("*/*") if path.is_file() and path.stat().st_ctime < oldest]
+    old = [path for path in folder.rglob("*") if path.is_file() and path.stat().st_ctime < oldest]
     for path in old:
         path.unlink(missing_ok=True)
     return len(old)
