@@ -39,6 +39,7 @@ class Soak:
     echoes: list[float] = field(default_factory=list)
     most_bytes: int = 0
     most_memory: int = 0
+    server_memory: list[int] = field(default_factory=list)  # of the server's process alone, at each look
     seconds: float = 0.0
     known: int = 0
 
@@ -54,12 +55,20 @@ class Soak:
         return echoes[min(len(echoes) - 1, int(0.99 * len(echoes)))]
 
     @property
+    def server_growth(self) -> tuple[int, int]:
+        """The most that the server's process held in the second tenth of the time, and in the last tenth."""
+        looks = self.server_memory or [0]
+        tenth = max(1, len(looks) // 10)
+        return max(looks[tenth : 2 * tenth] or looks), max(looks[-tenth:])
+
+    @property
     def is_good(self) -> bool:
         """It is as promised."""
         return not self.lost and self.error_rate < MOST_ERRORS and self.most_bytes < MOST_BYTES
 
     def told(self) -> str:
         """Return it in words."""
+        first, last = self.server_growth
         rows = [
             ("lasted", f"{self.seconds / 60:.1f} minutes, {PEOPLE} people"),
             ("analyses asked for", f"{self.answers}, of which {self.known} were known"),
@@ -70,6 +79,10 @@ class Soak:
             ("an echo's p99", f"{self.echo_p99:.2f} s"),
             ("most bytes of results", f"{self.most_bytes / 1e6:.1f} MB"),
             ("most memory of all processes", f"{self.most_memory / 1e6:.0f} MB"),
+            (
+                "the server's own, in the first minutes and in the last",
+                f"{first / 1e6:.0f}, {last / 1e6:.0f} MB",
+            ),
         ]
         return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)])
 
@@ -138,6 +151,7 @@ async def _look(app: Served, found: Soak, end: float) -> None:
         told = await asyncio.to_thread(lambda: app.metrics)
         found.most_bytes = max(found.most_bytes, told["cache"]["bytes"])
         found.most_memory = max(found.most_memory, await asyncio.to_thread(_memory, app.process))
+        found.server_memory.append(app.process.memory_info().rss)
         _show(found, end - time.monotonic())
         await asyncio.sleep(LOOK_EVERY)
 
@@ -146,7 +160,8 @@ def _show(found: Soak, left: float) -> None:
     """Say how it stands, on standard error: an hour is long."""
     line = (
         f"{max(0.0, left) / 60:5.1f} minutes left, {found.answers} analyses, {len(found.failed)} failed, "
-        f"{found.killed} workers killed, echo p99 {found.echo_p99:.2f} s"
+        f"{found.killed} workers killed, echo p99 {found.echo_p99:.2f} s, "
+        f"server {found.server_memory[-1] / 1e6:.0f} MB"
     )
     print(line, file=sys.stderr, end="\r" if sys.stderr.isatty() else "\n", flush=True)
 

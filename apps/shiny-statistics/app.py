@@ -86,7 +86,7 @@ def _report_section() -> Tag:
     )
 
 
-def server(input: Inputs, output: Outputs, session: Session) -> None:  # noqa: A002, ARG001 - Shiny's names
+def server(input: Inputs, output: Outputs, session: Session) -> None:  # noqa: A002 - Shiny's name
     """One visit."""
     data = reactive.value(_example("gbsg2"))
     problem: reactive.Value[StudyError | RuntimeProblem | None] = reactive.value(None)
@@ -109,6 +109,7 @@ def server(input: Inputs, output: Outputs, session: Session) -> None:  # noqa: A
         except (StudyError, RuntimeProblem) as error:
             problem.set(error)
 
+    @output(suspend_when_hidden=False)
     @render.ui
     def about_data() -> Tag:
         if (error := problem()) is not None:
@@ -127,12 +128,14 @@ def server(input: Inputs, output: Outputs, session: Session) -> None:  # noqa: A
     for name, analysis in ANALYSES.items():
         panel_server(name, analysis, desk, data, keep)
 
+    @output(suspend_when_hidden=False)
     @render.ui
     def kept() -> Tag:
         if not results():
             return tags.p("Run an analysis first.")
         return tags.ul(*(tags.li(title) for title in results()))
 
+    @output(suspend_when_hidden=False)
     @render.download_button(filename="report.html", media_type="text/html")
     def report() -> Iterator[str]:
         yield report_page(results())

@@ -47,19 +47,25 @@ def panel_ui(analysis: Analysis) -> Tag:
 @module.server
 def panel_server(
     input: Inputs,  # noqa: A002 - what Shiny calls it
-    output: Outputs,  # noqa: ARG001
+    output: Outputs,
     session: Session,
     analysis: Analysis,
     desk: Desk,
     data: reactive.Value[Dataset],
     keep: Callable[[Result], None],
 ) -> None:
-    """Run *analysis* of *data* at the desk when asked to; *keep* gets each result for the report."""
+    """
+    Run *analysis* of *data* at the desk when asked to; *keep* gets each result for the report.
+
+    No output waits until it is seen: what Shiny 1.8 asks at each message to find out which ones are, it keeps
+    until the page is closed, about a kilobyte for each output.
+    """
     ticket: reactive.Value[Ticket | None] = reactive.value(None)
     problem: reactive.Value[Problem | None] = reactive.value(None)
     found: reactive.Value[Ticket | None] = reactive.value(None)
     looks = reactive.value(0)
 
+    @output(suspend_when_hidden=False)
     @render.ui
     def form() -> TagList:
         # The button comes with the fields: a click before they are there would ask for nothing.
@@ -102,10 +108,11 @@ def panel_server(
             keep(now.result)
         looks.set(0)
 
-    _shows(ticket, problem, found, looks)
+    _shows(output, ticket, problem, found, looks)
 
 
 def _shows(
+    output: Outputs,
     ticket: reactive.Value[Ticket | None],
     problem: reactive.Value[Problem | None],
     found: reactive.Value[Ticket | None],
@@ -119,17 +126,20 @@ def _shows(
         now = ticket()
         return now is not None and not now.settled
 
+    @output(suspend_when_hidden=False)
     @render.ui
     def state() -> Tag:
         looks()
         return _state(ticket(), problem())
 
+    @output(suspend_when_hidden=False)
     @render.ui
     def progress() -> Tag | None:
         looks()
         now = ticket()
         return _progress(now) if now and not now.settled else None
 
+    @output(suspend_when_hidden=False)
     @render.ui
     def stopper() -> Tag | None:
         return (
@@ -138,6 +148,7 @@ def _shows(
             else None
         )
 
+    @output(suspend_when_hidden=False)
     @render.ui
     def result() -> TagList | Tag:
         now = found()
