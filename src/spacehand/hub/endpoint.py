@@ -131,7 +131,7 @@ def _description(data: Path) -> dict[str, object]:
 def _login(environ: Mapping[str, str]) -> str | None:
     if token := environ.get("HF_TOKEN"):
         return token
-    from spacehand.hub.remote import login_token
+    from spacehand.hub.client import login_token
 
     return login_token()
 
