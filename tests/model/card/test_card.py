@@ -52,6 +52,20 @@ def test_a_bare_model_claims_nothing(tmp_path: Path):
     assert "None" not in card
 
 
+def test_a_model_whose_parameters_no_header_tells_has_a_card(tmp_path: Path):
+    """
+    Where the number of parameters is not known, as of ONNX files of one model for several devices, or of trees,
+    the card is silent on it, and has files and hashes.
+    """
+    for name in ("cpu", "gpu"):
+        make.onnx(tmp_path / "onnx" / f"{name}.onnx")
+
+    _, body = _parts(build(_facts(tmp_path)).text)
+
+    assert "Parameters" not in body
+    assert "| `onnx/cpu.onnx` |" in body
+
+
 def test_what_the_older_generator_got_wrong_is_right(tmp_path: Path):
     """
     Settings and results that are handed over stand in the card, and no default of a tool does.

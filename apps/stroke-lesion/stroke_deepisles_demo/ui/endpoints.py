@@ -12,6 +12,7 @@ from ..errors import StrokeError
 from .desk import Desk
 
 _PROGRAMS = "programs"
+_DEFAULT = "default"
 
 
 def add_endpoints(desk: Desk) -> None:
@@ -21,31 +22,31 @@ def add_endpoints(desk: Desk) -> None:
         """Return the ids of all cases."""
         return desk.dataset.ids()
 
-    async def segment(case: str, engine: str = "threshold") -> dict[str, Any]:
+    async def segment(case: str, engine: str = _DEFAULT) -> dict[str, Any]:
         """
         Segment a stroke lesion. Not for clinical use.
 
         Args:
             case: the id of a case, as /cases has it
-            engine: threshold, voxel, deepisles-container or deepisles-image
+            engine: threshold, voxel, deepisles-container or deepisles-image; default: the page's choice
         """
         try:
-            job = desk.order_case(_PROGRAMS, case, engine)
+            job = _ordered(desk, case, engine)
             await job
             return desk.result(job).facts
         except (StrokeError, RuntimeProblem) as error:
             raise _refused(error) from error
 
-    def order(case: str, engine: str = "threshold") -> str:
+    def order(case: str, engine: str = _DEFAULT) -> str:
         """
         Order a segmentation that may take long, and return its number for /result. Not for clinical use.
 
         Args:
             case: the id of a case, as /cases has it
-            engine: threshold, voxel, deepisles-container or deepisles-image
+            engine: threshold, voxel, deepisles-container or deepisles-image; default: the page's choice
         """
         try:
-            return desk.order_case(_PROGRAMS, case, engine).id
+            return _ordered(desk, case, engine).id
         except (StrokeError, RuntimeProblem) as error:
             raise _refused(error) from error
 
@@ -63,6 +64,10 @@ def add_endpoints(desk: Desk) -> None:
 
     for function in (cases, segment, order, result):
         gr.api(function, api_name=function.__name__)
+
+
+def _ordered(desk: Desk, case: str, engine: str) -> Job[str]:
+    return desk.order_case(_PROGRAMS, case, desk.preferred if engine == _DEFAULT else engine)
 
 
 def _state(desk: Desk, job: Job[str]) -> dict[str, Any]:
