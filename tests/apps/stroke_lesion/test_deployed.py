@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import hf_hub_download
 from tests import needs
+from tests.apps.stroke_lesion.test_inside import python
 from tests.conftest import HubProcess
 
 from spacehand.space.build import build
 from spacehand.space.spec import SpaceSpec
+
+__all__ = ["python"]  # a fixture
 
 APP = Path(__file__).parents[3] / "apps" / "stroke-lesion"
 DRAWING = [
@@ -48,18 +52,25 @@ def test_what_is_pushed(tmp_path: Path):
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """What `spacehand deploy apps/stroke-lesion --json` prints, while the Space runs."""
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
     hub = HubProcess(tmp_path_factory.mktemp("hub") / "data", arguments=("--any-python",)).start()
-    try:
-        spacehand = Path(sys.executable).with_name("spacehand")
-        words = [spacehand, "deploy", APP, "ada/stroke", "--json", "--timeout", "600"]
-        chosen = {"HF_ENDPOINT": hub.url, "HF_TOKEN": hub.token}
-        done = subprocess.run(words, env=os.environ | chosen, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr[-4000:]
-        yield json.loads(done.stdout)
-    finally:
-        hub.stop()
+    yield hub
+    hub.stop()
+
+
+def spacehand(hub: HubProcess, *words: str | Path) -> dict[str, Any]:
+    """Return what the command prints for programs."""
+    command = [Path(sys.executable).with_name("spacehand"), *words, "--json", "--timeout", "600"]
+    chosen = {"HF_ENDPOINT": hub.url, "HF_TOKEN": hub.token}
+    done = subprocess.run(command, env=os.environ | chosen, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr[-4000:]
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def app(hub: HubProcess) -> dict[str, Any]:
+    """What `spacehand deploy apps/stroke-lesion --json` prints; the Space runs."""
+    return spacehand(hub, "deploy", APP, "ada/stroke")
 
 
 @pytest.mark.slow
@@ -112,3 +123,28 @@ def test_a_visitor_sees_the_lesion(app: dict[str, Any]):
     assert dice == again
     assert 0.4 < float(dice.split()[0]) < 1
     assert warnings >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.network
+@pytest.mark.timeout(900)
+def test_ships_with_its_model(hub: HubProcess, python: Path, tmp_path: Path):
+    """
+    A model that was trained here is published with a card and served: the probe's answer came from its
+    weights, and so does what a program gets that names no engine.
+    """
+    from gradio_client import Client
+
+    few = f"from pathlib import Path; train(Path({str(tmp_path / 'voxel')!r}), seeds=range(2))"
+    subprocess.run([python, "-c", f"from stroke_deepisles_demo.training import train; {few}"], check=True)
+    limits = "Trained on synthetic cases. Not for clinical use"
+    shipped = spacehand(hub, "ship", tmp_path / "voxel", "--app", APP, "--limitations", limits, "--yes")
+    facts = Client(shipped["app_url"], verbose=False).predict(
+        "sub-stroke0002", "default", api_name="/segment"
+    )
+    card = hf_hub_download("ada/voxel", "README.md", endpoint=hub.url, token=hub.token, local_dir=tmp_path)
+
+    assert shipped["served_weights_sha256"] == shipped["weights_sha256"] == facts["weights_sha256"]
+    assert (facts["engine"], facts["revision"]) == ("voxel", shipped["model_revision"])
+    assert limits in Path(card).read_text()
+    assert shipped["weights_sha256"] in Path(card).read_text()

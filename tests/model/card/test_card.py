@@ -54,8 +54,8 @@ def test_a_bare_model_claims_nothing(tmp_path: Path):
 
 def test_a_model_whose_parameters_no_header_tells_has_a_card(tmp_path: Path):
     """
-    Where the number of parameters is not known, as of ONNX files of one model for several devices, or of trees,
-    the card is silent on it, and has files and hashes.
+    Where the number of parameters is not known, as of one model in ONNX for several devices, the card is
+    silent on it, and has files and hashes.
     """
     for name in ("cpu", "gpu"):
         make.onnx(tmp_path / "onnx" / f"{name}.onnx")
