@@ -87,11 +87,15 @@ class Duty:
     async def rouse(self) -> Fleet | None:
         """Let the frozen apps serve again and return them, None where there are none."""
         async with self._nap:
-            fleet, self.dozing = self.dozing, None
-            if fleet is not None:
-                await asyncio.gather(*(replica.thaw() for replica in fleet.members))
-                self.take_over(fleet)
-        return fleet
+            fleet = self.dozing
+            if fleet is None:
+                return None
+            await asyncio.gather(*(replica.thaw() for replica in fleet.members))
+            self.dozing = None
+            if not fleet.members:  # they have ended meanwhile
+                return None
+            self.take_over(fleet)
+            return fleet
 
     async def take_in(self, replica: Replica, *, asleep: bool) -> Fleet:
         """Have *replica*, which an earlier Hub started, serve here or sleep, beside others like it."""
