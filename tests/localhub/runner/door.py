@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
-from aiohttp import web
+from aiohttp import WSMsgType, web
 
 from spacehand.ids import RepoId, RepoKind, Visibility
 from spacehand.localhub.accounts import store as accounts_store
@@ -146,3 +146,17 @@ async def open_door(folder: Path) -> AsyncIterator[Door]:
 def run(coroutine: Any) -> Any:
     """Run a test's coroutine; a test that hangs fails after a minute."""
     return asyncio.run(asyncio.wait_for(coroutine, 60))
+
+
+async def echo_socket(request: web.Request) -> web.WebSocketResponse:
+    """Repeat messages; `bye` closes with a code of the app's own."""
+    app = web.WebSocketResponse(protocols=("streamlit", "other"), max_msg_size=0)
+    await app.prepare(request)
+    async for message in app:
+        if message.type is WSMsgType.TEXT and message.data == "bye":
+            await app.close(code=4321, message=b"told to")
+        elif message.type is WSMsgType.TEXT:
+            await app.send_str(message.data)
+        else:
+            await app.send_bytes(message.data)
+    return app
