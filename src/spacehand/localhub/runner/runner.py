@@ -122,7 +122,7 @@ class Runner:
         space = self._space(repo)
         if self._loop is None:
             return  # the Hub stops: what would start now would outlive it
-        if space.state.stage is Stage.SLEEPING and not await space.rouse():
+        if space.state.stage is Stage.SLEEPING and not await space.rouse() and not space.is_paused:
             await self.restart(repo)
         await space.settled()
 

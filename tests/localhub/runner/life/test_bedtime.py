@@ -78,6 +78,27 @@ def test_fifty_requests_wake_a_sleeping_space_once(place: Place, is_deep: bool):
     in_workshop(place, story)
 
 
+def test_paused_while_it_wakes_nothing_goes_on(place: Place):
+    """
+    A Space that is paused just while a request wakes its frozen app is paused, and the app ends.
+    """
+
+    async def story(shop: Workshop) -> None:
+        repo, app = await running(shop)
+        await shop.runner.sleep(repo)
+        space = shop.runner._space(repo)
+
+        woken, _ = await asyncio.gather(space.rouse(), space.rest(Stage.PAUSED))
+
+        assert not woken
+        assert shop.runner.runtime(repo)["stage"] == "PAUSED"
+        assert not space.is_serving
+        assert not app.is_running()
+        assert (await shop.get(repo))[0] == 503
+
+    in_workshop(place, story)
+
+
 def test_an_idle_app_is_frozen_and_ended_later(place: Place):
     """
     An idle app is frozen, keeps its memory for a while, and is ended then; the Space sleeps all the time.

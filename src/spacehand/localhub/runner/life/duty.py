@@ -91,8 +91,10 @@ class Duty:
             if fleet is None:
                 return None
             await asyncio.gather(*(replica.thaw() for replica in fleet.members))
+            if self.dozing is not fleet:  # they were told to end meanwhile
+                return None
             self.dozing = None
-            if not fleet.members:  # they have ended meanwhile
+            if not fleet.members:  # they have ended by themselves
                 return None
             self.take_over(fleet)
             return fleet
@@ -118,11 +120,12 @@ class Duty:
             await asyncio.shield(self.end_all(fleet))
 
     async def stand_down(self) -> None:
-        """End the apps, whether they serve or sleep."""
-        fleet = self.withdraw()
-        if fleet is not None:
-            await asyncio.shield(self.end_all(fleet))
-        await self.deepen()
+        """End the apps, whether they serve or sleep, or wake just now."""
+        fleets = [self.withdraw(), self.dozing]
+        self.dozing = None
+        async with self._nap:  # who is half asleep or half awake would not hear it
+            ends = [self.end_all(fleet) for fleet in fleets if fleet is not None]
+        await asyncio.shield(asyncio.gather(*ends))
 
     def end(self, replica: Replica) -> asyncio.Task[None]:
         """Begin to stop *replica*; `finish` waits until that is done."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from spacehand.localhub.runner.build.interpreter import Interpreter
     from spacehand.localhub.runner.build.layer import Layer, Layers
     from spacehand.localhub.runner.build.plan import BuildPlan
-    from spacehand.localhub.runner.life.state import RunState
+    from spacehand.localhub.runner.life.state import RunState, without_serving
 
 _logger = logging.getLogger(__name__)
 
@@ -84,6 +84,11 @@ class Reconciler:
         return self._duty.serving.started if self._duty.serving else None
 
     @property
+    def is_paused(self) -> bool:
+        """Only a restart may wake it."""
+        return self._state.stage is Stage.PAUSED
+
+    @property
     def is_dozing(self) -> bool:
         """An app sleeps that could go on at once."""
         return self._duty.dozing is not None
@@ -112,7 +117,7 @@ class Reconciler:
 
     def expect(self, sha: str) -> None:
         """Show at once that *sha* is on its way; a paused Space only remembers it."""
-        if self._state.stage is Stage.PAUSED:
+        if self.is_paused:
             self._set(sha=sha)
         else:
             self._set(stage=self._now(Stage.BUILDING), sha=sha, error=None)
@@ -280,7 +285,7 @@ class Reconciler:
     async def _make_room(self) -> None:
         """End the version before."""
         self._muster.dismiss()
-        self._set(stage=_without_serving(self._state.stage), serving=None)
+        self._set(stage=without_serving(self._state.stage), serving=None)
         await self._duty.stand_down()
 
     def _swap(self, fleet: Fleet) -> None:
@@ -310,7 +315,7 @@ class Reconciler:
         self.logs["run"].write(f"[spacehand] the app ended with exit code {ended.code}")
         busy = self._task is not None and not self._task.done()
         if busy:  # a newer commit is on its way: nothing to bring back
-            self._set(stage=_without_serving(self._state.stage), serving=None)
+            self._set(stage=without_serving(self._state.stage), serving=None)
         elif (pause := self._pause_after(ended)) is not None:
             self.logs["run"].write(f"[spacehand] starting it again in {pause:g} s")
             self._set(stage=Stage.APP_STARTING, serving=None, error=None)
@@ -386,12 +391,6 @@ class Reconciler:
     def _open_logs(self) -> None:
         folder = self._hub.place.space(self.repo.id) / "logs"
         self.logs = {kind: SpaceLog(folder, kind) for kind in ("build", "run")}
-
-
-def _without_serving(stage: Stage) -> Stage:
-    return {Stage.RUNNING_BUILDING: Stage.BUILDING, Stage.RUNNING_APP_STARTING: Stage.APP_STARTING}.get(
-        stage, stage
-    )
 
 
 def _silent(_text: str) -> None:

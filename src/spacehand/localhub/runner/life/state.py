@@ -140,3 +140,10 @@ def _add_event(connection: sqlite3.Connection, uid: str, state: RunState) -> Non
             "(SELECT number FROM space_events WHERE uid = ? ORDER BY number DESC LIMIT -1 OFFSET ?)",
             (uid, uid, _KEPT_EVENTS),
         )
+
+
+def without_serving(stage: Stage) -> Stage:
+    """Return what *stage* is called when no earlier commit answers meanwhile."""
+    return {Stage.RUNNING_BUILDING: Stage.BUILDING, Stage.RUNNING_APP_STARTING: Stage.APP_STARTING}.get(
+        stage, stage
+    )
