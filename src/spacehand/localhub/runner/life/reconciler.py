@@ -19,6 +19,7 @@ from spacehand.localhub.runner.life.fleet import Fleet
 from spacehand.localhub.runner.life.health import UnhealthyAppError
 from spacehand.localhub.runner.life.muster import Muster
 from spacehand.localhub.runner.life.replica import AppEndedError, Replica
+from spacehand.localhub.runner.life.state import RunState, without_serving
 from spacehand.localhub.runner.logs import SpaceLog
 from spacehand.localhub.wire_time import now
 from spacehand.stage import Stage
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from spacehand.localhub.runner.build.interpreter import Interpreter
     from spacehand.localhub.runner.build.layer import Layer, Layers
     from spacehand.localhub.runner.build.plan import BuildPlan
-    from spacehand.localhub.runner.life.state import RunState, without_serving
 
 _logger = logging.getLogger(__name__)
 
