@@ -149,20 +149,21 @@ def test_fits_its_place(app: App, page: Page, images: Path):
 @pytest.mark.timeout(600)  # each round compiles shaders on the processor
 def test_gives_its_graphics_context_back(app: App, page: Page, images: Path):
     """
-    Hidden and shown twenty times, a viewer shows what it showed, and as many contexts are alive as before.
+    Hidden and shown until a page's sixteen contexts would be used up, a viewer shows what it showed, and as
+    many are alive as before.
     """
     page.open(app.url)
     page.show("first", head(images), lesion(images), view="axial")
     page.wait("first", shown=2)
     before = page.page.evaluate("alive()")
-    for _ in range(20):
+    for _ in range(8):  # each takes two, one of them to ask whether there are any
         page.press("Hide")
         page.page.wait_for_selector("#first .niivue-viewer", state="detached")
         page.press("Show")
         page.wait("first", shown=2)
 
     assert page.page.evaluate("alive()") == before
-    assert page.page.evaluate("contexts.size") > 20
+    assert page.page.evaluate("contexts.size") > 16
     assert red(page.pixels("first")) > 200
 
 
