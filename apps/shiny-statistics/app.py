@@ -126,7 +126,7 @@ def server(input: Inputs, output: Outputs, session: Session) -> None:  # noqa: A
             results.set(results() | {f"{result.title}, {data().name}": result})
 
     for name, analysis in ANALYSES.items():
-        panel_server(name, analysis, desk, data, keep)
+        panel_server(name, analysis, desk, data, lambda name=name: input.analysis() == name, keep)
 
     @output(suspend_when_hidden=False)
     @render.ui

@@ -52,25 +52,35 @@ def panel_server(
     analysis: Analysis,
     desk: Desk,
     data: reactive.Value[Dataset],
+    is_open: Callable[[], bool],
     keep: Callable[[Result], None],
 ) -> None:
     """
     Run *analysis* of *data* at the desk when asked to; *keep* gets each result for the report.
 
-    No output waits until it is seen: what Shiny 1.8 asks at each message to find out which ones are, it keeps
-    until the page is closed, about a kilobyte for each output.
+    Only the form waits until its page *is_open*. Shiny 1.8's own way to hold back what nobody sees asks for
+    each output at each message, and keeps a kilobyte of each answer until the page is closed.
     """
     ticket: reactive.Value[Ticket | None] = reactive.value(None)
     problem: reactive.Value[Problem | None] = reactive.value(None)
     found: reactive.Value[Ticket | None] = reactive.value(None)
+    over: reactive.Value[Ticket | None] = reactive.value(None)  # the last one that was seen settled
     looks = reactive.value(0)
+    offered: reactive.Value[Dataset | None] = reactive.value(None)  # what the form chooses from
+
+    @reactive.effect
+    def _offer() -> None:
+        if is_open():
+            offered.set(data())
 
     @output(suspend_when_hidden=False)
     @render.ui
-    def form() -> TagList:
+    def form() -> TagList | None:
+        if (now := offered()) is None:
+            return None
         # The button comes with the fields: a click before they are there would ask for nothing.
         return TagList(
-            fields(analysis, data()), ui.input_action_button("run", "Run", class_="btn-primary w-100")
+            fields(analysis, now), ui.input_action_button("run", "Run", class_="btn-primary w-100")
         )
 
     @reactive.effect
@@ -91,7 +101,8 @@ def panel_server(
         if (now := ticket()) is not None:
             now.cancel()
 
-    @reactive.effect
+    # Before anything is drawn: what is drawn goes by what was noticed here, or else it would be told twice.
+    @reactive.effect(priority=1)
     def _look() -> None:
         now = ticket()
         if now is None:
@@ -106,47 +117,43 @@ def panel_server(
         if now.result:
             found.set(now)
             keep(now.result)
-        looks.set(0)
+        over.set(now)
 
-    _shows(output, ticket, problem, found, looks)
+    @reactive.calc
+    def running() -> Ticket | None:
+        now = ticket()
+        return None if now is over() else now
+
+    _shows(output, ticket, running, problem, found, looks)
 
 
 def _shows(
     output: Outputs,
     ticket: reactive.Value[Ticket | None],
+    running: Callable[[], Ticket | None],
     problem: reactive.Value[Problem | None],
     found: reactive.Value[Ticket | None],
     looks: reactive.Value[int],
 ) -> None:
     """Draw how the work is doing at each of the *looks* at it, and the last result found."""
 
-    @reactive.calc
-    def is_running() -> bool:
-        looks()
-        now = ticket()
-        return now is not None and not now.settled
-
     @output(suspend_when_hidden=False)
     @render.ui
     def state() -> Tag:
-        looks()
-        return _state(ticket(), problem())
+        return _state(ticket(), problem(), is_running=running() is not None)
 
     @output(suspend_when_hidden=False)
     @render.ui
     def progress() -> Tag | None:
         looks()
-        now = ticket()
-        return _progress(now) if now and not now.settled else None
+        return _progress(now) if (now := running()) else None
 
     @output(suspend_when_hidden=False)
     @render.ui
     def stopper() -> Tag | None:
-        return (
-            ui.input_action_button("cancel", "Cancel", class_="btn-outline-secondary")
-            if is_running()
-            else None
-        )
+        if not running():
+            return None
+        return ui.input_action_button("cancel", "Cancel", class_="btn-outline-secondary")
 
     @output(suspend_when_hidden=False)
     @render.ui
@@ -157,7 +164,7 @@ def _shows(
         return shown(now.result)
 
 
-def _state(ticket: Ticket | None, problem: Problem | None) -> Tag:
+def _state(ticket: Ticket | None, problem: Problem | None, *, is_running: bool) -> Tag:
     if problem:
         hint = getattr(problem, "hint", "")
         return tags.div(
@@ -165,13 +172,13 @@ def _state(ticket: Ticket | None, problem: Problem | None) -> Tag:
         )
     if ticket is None:
         return tags.p("")
-    if ticket.cancelled:
-        return tags.p("Cancelled.", class_="state")
-    if not ticket.settled:
+    if is_running:
         return tags.p(
             "Somebody asked for the same: waiting with them." if ticket.source == "shared" else "Computing.",
             class_="state",
         )
+    if ticket.cancelled:
+        return tags.p("Cancelled.", class_="state")
     words = {
         "cache": "Known already, from the cache",
         "shared": f"Computed once for you and others, {ticket.seconds:.1f} s",
