@@ -9,6 +9,7 @@ from desk import Desk
 from htmltools import Tag, tags
 from panel import panel_server, panel_ui
 from report import report_page
+from result_view import refused
 from shiny import App, Inputs, Outputs, Session, reactive, render, ui
 from study.catalogue import ANALYSES
 from study.dataset import ENDINGS, EXAMPLES, Dataset
@@ -113,9 +114,7 @@ def server(input: Inputs, output: Outputs, session: Session) -> None:  # noqa: A
     @render.ui
     def about_data() -> Tag:
         if (error := problem()) is not None:
-            return tags.div(
-                tags.strong(str(error)), tags.br(), getattr(error, "hint", ""), class_="alert alert-warning"
-            )
+            return refused(error)
         now = data()
         missing = int(now.table.isna().to_numpy().sum())
         told = f"{len(now.table):,} rows, {now.table.shape[1]} columns, {missing or 'no'} missing values. "

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from desk import Desk, Ticket
 from form import fields, filled
 from htmltools import Tag, TagList, tags
-from result_view import shown
+from result_view import refused, shown
 from shiny import Inputs, Outputs, Session, module, reactive, render, ui
 from study.catalogue import Analysis
 from study.dataset import Dataset
@@ -166,10 +166,7 @@ def _shows(
 
 def _state(ticket: Ticket | None, problem: Problem | None, *, is_running: bool) -> Tag:
     if problem:
-        hint = getattr(problem, "hint", "")
-        return tags.div(
-            tags.strong(str(problem)), tags.br() if hint else None, hint or None, class_="alert alert-warning"
-        )
+        return refused(problem)
     if ticket is None:
         return tags.p("")
     if is_running:

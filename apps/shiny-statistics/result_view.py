@@ -1,11 +1,14 @@
-"""A result in HTML: on the page, and in a report."""
+"""A result in HTML, on the page and in a report; or why there is none."""
 
 from __future__ import annotations
 
 import base64
 
 from htmltools import Tag, TagList, tags
+from study.errors import StudyError
 from study.result import Figure, Result, Table
+
+from spacehand_runtime import RuntimeProblem
 
 
 def shown(result: Result) -> TagList:
@@ -18,6 +21,13 @@ def shown(result: Result) -> TagList:
         tags.ul(*(tags.li(note) for note in result.notes), class_="notes") if result.notes else None,
         tags.p(result.method, class_="method"),
     )
+
+
+def refused(problem: StudyError | RuntimeProblem) -> Tag:
+    """Return what went wrong, and below it what to do."""
+    told = tags.strong(problem.message)
+    hint = (tags.br(), problem.hint) if problem.hint else ()
+    return tags.div(told, *hint, class_="alert alert-warning")
 
 
 def _figure(figure: Figure) -> Tag:
