@@ -16,7 +16,9 @@ class Picker:
     def __init__(self, ids: Sequence[str]) -> None:
         self._ids = list(ids)
         self._page = gr.State(0)
-        self._search = gr.Textbox(placeholder="Search", show_label=False, container=False, elem_id="search")
+        self._search = gr.Textbox(
+            label="Search cases", placeholder="Search", show_label=False, container=False, elem_id="search"
+        )
         shown, label = self._look("", 0)
         self.chosen = gr.Radio(shown, value=shown[0] if shown else None, label="Cases", elem_id="cases")
         with gr.Row(elem_classes="stroke-pages"):
