@@ -24,7 +24,7 @@ test: $(VENV)/.dev  ## Run the quick tests (< 5 minutes on 2 cores)
 	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
 
 test-slow: $(VENV)/.dev  ## Run the long ones: large files, kill loops, real builds under load
-	$(BIN)/pytest -m slow -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -m slow -n 2 --dist loadfile --timeout 600 $(ARGS)
 
 conformance: $(VENV)/.dev  ## Run the official client's own tests against a local Hub
 	$(BIN)/python -m conformance $(ARGS)

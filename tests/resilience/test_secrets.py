@@ -66,7 +66,7 @@ class Witness:
 
 @pytest.mark.slow
 @pytest.mark.network
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(600)
 def test_a_secret_is_seen_by_its_app_alone(fresh_hub: HubProcess, tmp_path: Path):
     """
     No page, answer, stream, log, argument, plan, file of ours or message holds a secret, or tells its length.

@@ -20,7 +20,7 @@ from tests.dockerd import Dockerd
 
 from spacehand.space.starter import begin
 
-pytestmark = [pytest.mark.slow, pytest.mark.network]
+pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.timeout(600)]
 
 CANARY = "canary-5e1f-never-shown"
 SPACEHAND = Path(sys.executable).with_name("spacehand")
@@ -48,7 +48,7 @@ def deployed(hub: HubProcess, name: str, folder: Path) -> str:
     settings.write_text(settings.read_text().replace("# [secrets]", "[secrets]").replace("\n# ", "\n"))
     keys = {line.split()[0]: CANARY for line in settings.read_text().splitlines() if "{ env =" in line}
     chosen = {"HF_ENDPOINT": hub.url, "HF_TOKEN": hub.token, "NO_COLOR": "1"}
-    words = [str(SPACEHAND), "deploy", str(folder), f"ada/{name}", "--json", "--timeout", "280"]
+    words = [str(SPACEHAND), "deploy", str(folder), f"ada/{name}", "--json", "--timeout", "540"]
     done = subprocess.run(words, env=os.environ | chosen | keys, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert CANARY not in done.stdout + done.stderr
