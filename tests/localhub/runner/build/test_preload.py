@@ -12,7 +12,7 @@ from huggingface_hub import try_to_load_from_cache
 from tests.localhub.runner.conftest import server
 from tests.localhub.runner.workshop import Workshop, workshop
 
-from spacehand.ids import RepoId, Visibility
+from spacehand.ids import RepoId, RepoKind, Visibility
 from spacehand.localhub.runner.card import Preload
 from spacehand.localhub.store.place import Place
 from spacehand.stage import Stage
@@ -63,6 +63,7 @@ def test_the_official_client_finds_what_was_preloaded(place: Place):
         ("ada/tiny a.bin", "ada/tiny has no file `a.bin` at `main`"),
         ("ada/tiny config.json v9", "there is no model `ada/tiny` at `v9` on this Hub"),
         ("ada/secret", "ada/secret is private; public models are preloaded"),
+        ("ada/gated", "ada/gated is gated; public models are preloaded"),
     ],
 )
 def test_what_cannot_be_preloaded_fails_the_build(line: str, reason: str, place: Place):
@@ -73,6 +74,9 @@ def test_what_cannot_be_preloaded_fails_the_build(line: str, reason: str, place:
     async def story(shop: Workshop) -> None:
         shop.model("tiny", **{"config.json": "{}"})
         shop.model("secret", visibility=Visibility.PRIVATE, **{"config.json": "{}"})
+        shop.model("gated", **{"config.json": "{}"})
+        gated = shop.hub.repos.get(RepoKind.MODEL, RepoId("ada", "gated"))
+        shop.hub.repos.change(gated, visibility=Visibility.PUBLIC, gated="manual")
         repo = shop.space()
         shop.push(repo, server(), more=HEADER.format(line=line))
         runtime = await shop.until(repo, Stage.BUILD_ERROR)

@@ -15,7 +15,7 @@ from tests import needs
 from tests.localhub.runner.conftest import server
 from tests.localhub.runner.workshop import Workshop, workshop
 
-from spacehand.ids import RepoId, Visibility
+from spacehand.ids import RepoId, RepoKind, Visibility
 from spacehand.localhub.app import create_app
 from spacehand.localhub.hub import LocalHub
 from spacehand.localhub.runner.engines.process import ProcessEngine
@@ -168,6 +168,7 @@ def test_an_app_and_the_client_see_the_same_bucket(place: Place, tmp_path: Path)
     [
         (volume("model", "ada/none", "/m"), "there is no model `ada/none` at `main` on this Hub"),
         (volume("model", "eve/secret", "/m"), "there is no model `eve/secret` at `main` on this Hub"),
+        (volume("model", "eve/gated", "/m"), "there is no model `eve/gated` at `main` on this Hub"),
         (volume("bucket", "ada/none", "/m"), "there is no bucket `ada/none` on this Hub; `hf buckets create"),
         (volume("bucket", "eve/kept", "/m"), "there is no bucket `eve/kept` on this Hub"),
         (volume("bucket", "eve/open", "/m"), "`ada` may not write to the bucket `eve/open`; mount it read"),
@@ -190,6 +191,9 @@ def test_what_cannot_be_mounted_is_told(wanted: dict[str, Any], reason: str, pla
     async def story(shop: Workshop) -> None:
         shop.model("tiny", **{"config.json": "{}"})
         shop.model("secret", owner="eve", visibility=Visibility.PRIVATE, **{"config.json": "{}"})
+        shop.model("gated", owner="eve", **{"config.json": "{}"})
+        gated = shop.hub.repos.get(RepoKind.MODEL, RepoId("eve", "gated"))
+        shop.hub.repos.change(gated, visibility=Visibility.PUBLIC, gated="auto")
         for name in ("kept", "notes"):
             shop.hub.buckets.create(RepoId("ada", name))
         shop.hub.buckets.create(RepoId("eve", "kept"), Visibility.PRIVATE)

@@ -62,6 +62,8 @@ def _snapshot(repos: Repos, one: Preload) -> Snapshot:
         repo = repos.get(RepoKind.MODEL, one.model)
         if repo.visibility is not Visibility.PUBLIC:
             raise BuildFailedError(f"`preload_from_hub`: {one.model} is private; public models are preloaded")
+        if repo.gated:
+            raise BuildFailedError(f"`preload_from_hub`: {one.model} is gated; public models are preloaded")
         snapshot = repos.snapshot(repo, one.revision)
     except (HubError, Moved) as error:
         raise BuildFailedError(

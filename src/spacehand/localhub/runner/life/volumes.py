@@ -133,7 +133,8 @@ def _repository(hub: LocalHub, space: Repo, source: RepoId, volume: Mapping[str,
     revision = str(volume.get("revision") or "main")
     try:
         repo = hub.repos.get(RepoKind(volume["type"]), source)
-        if repo.visibility is not Visibility.PUBLIC and repo.id.owner != space.id.owner:
+        is_open = repo.visibility is Visibility.PUBLIC and not repo.gated
+        if not is_open and repo.id.owner != space.id.owner:
             raise HubError(404, "")
         hub.repos.snapshot(repo, revision).materialize(folder)
     except (HubError, Moved) as error:
