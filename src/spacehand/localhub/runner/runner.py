@@ -129,12 +129,15 @@ class Runner:
     async def settings_changed(self, repo: Repo, *, rebuild: bool = False) -> None:
         """Restart the app with the settings as they are now; a paused or sleeping one stays so."""
         space = self._space(repo)
-        if space.state.sha is None or space.state.stage in (Stage.PAUSED, Stage.SLEEPING):
+        is_resting = space.state.stage in (Stage.PAUSED, Stage.SLEEPING)
+        if is_resting:
             await space.deepen()  # what is frozen has the settings of before
+        sha = space.state.sha
+        if sha is None or (is_resting and not space.is_serving):  # a request may have woken it meanwhile
             space.changed.ring()
             return
         space.come_back()
-        space.obey(Order(space.state.sha, factory=rebuild))
+        space.obey(Order(sha, factory=rebuild))
 
     async def replicas_changed(self, repo: Repo) -> None:
         """Start or end the difference, while the others go on; who sleeps or is paused does so later."""

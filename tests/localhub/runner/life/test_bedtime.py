@@ -99,6 +99,47 @@ def test_paused_while_it_wakes_nothing_goes_on(place: Place):
     in_workshop(place, story)
 
 
+def test_settings_changed_while_it_wakes_are_the_apps(place: Place):
+    """
+    Settings that change just while a request wakes a frozen app are those of the app that goes on.
+    """
+
+    async def story(shop: Workshop) -> None:
+        repo = shop.space()
+        shop.push(repo, server('self.say(os.environ.get("TOLD", "nothing"))'))
+        await shop.until(repo, Stage.RUNNING)
+        await shop.runner.sleep(repo)
+        shop.hub.spaces.set_variable(repo, Entry("TOLD", "something"))
+        await asyncio.gather(shop.runner._space(repo).rouse(), shop.runner.settings_changed(repo))
+        await shop.until(repo, Stage.RUNNING)
+        assert await shop.get(repo) == (200, "something")
+
+    in_workshop(place, story)
+
+
+def test_who_waits_for_a_space_that_is_deleted_is_told(place: Place):
+    """
+    A Space that is deleted while a request wakes it keeps nobody waiting.
+    """
+
+    async def story(shop: Workshop) -> None:
+        shop.builder.go.set()
+        repo = shop.space()
+        shop.push(repo, server(PID), requirements_txt="wait")
+        await shop.until(repo, Stage.RUNNING)
+        shop.builder.go.clear()
+        await shop.runner.sleep(repo)
+        await shop.runner._space(repo).deepen()
+        asking = asyncio.create_task(shop.get(repo))
+        await shop.until(repo, Stage.APP_STARTING)
+
+        await shop.runner.delete(repo)
+
+        assert (await asyncio.wait_for(asking, 30))[0] == 503
+
+    in_workshop(place, story)
+
+
 def test_an_idle_app_is_frozen_and_ended_later(place: Place):
     """
     An idle app is frozen, keeps its memory for a while, and is ended then; the Space sleeps all the time.

@@ -208,10 +208,10 @@ class Reconciler:
         self._open_logs()
 
     async def settled(self) -> RunState:
-        """Return the state once it will not change by itself."""
+        """Return the state once it will not change by itself, or the Space is being deleted."""
         while True:
             news = self.changed.listen()
-            if not self._state.stage.is_moving:
+            if not self._state.stage.is_moving or self._state.stage is Stage.DELETING:
                 self.changed.forget(news)
                 return self._state
             await news
