@@ -185,6 +185,14 @@ def test_the_way_to_the_web_leads_nowhere_else(request_line: str, status: str, p
     assert answer(place, f"{request_line} HTTP/1.1\r\nHost: x\r\n\r\n") == f"HTTP/1.1 {status}"
 
 
+def test_a_head_without_end_is_refused(place: Place):
+    """
+    More than the proxy reads before it knows where to is answered, and not left to fail.
+    """
+    status = "HTTP/1.1 431 Request Header Fields Too Large"
+    assert answer(place, "GET http://x/ HTTP/1.1\r\nx: " + "x" * 100_000) == status
+
+
 def test_a_tunnel_is_led_through(place: Place):
     """
     After CONNECT every byte passes both ways.

@@ -97,6 +97,9 @@ class WebProxy:
         except RefusedError as refused:
             await _answer(writer, refused.status, refused.message)
             return
+        except asyncio.LimitOverrunError:
+            await _answer(writer, "431 Request Header Fields Too Large", "The request's head is too long")
+            return
         except (OSError, TimeoutError, EOFError, ValueError) as error:
             await _answer(writer, "502 Bad Gateway", f"The other side could not be reached: {error}")
             return
