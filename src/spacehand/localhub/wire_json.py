@@ -14,10 +14,10 @@ def parse(data: bytes | bytearray) -> Any:
     Return the value that *data* is.
 
     Raises:
-        ValueError: no JSON; too deep; or a text with half of a character, which nothing here could keep.
+        ValueError: no JSON in UTF-8; too deep; or a text with half of a character, which nothing could keep.
     """
     try:
-        value = json.loads(data)
+        value = json.loads(data.decode())  # as bytes, half of a character would be taken
         if _HALF.search(data):
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
