@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import tempfile
 import threading
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 
 from spacehand.localhub.buckets.folder import Folder, parse_path
 from spacehand.localhub.errors import HubError
-from spacehand.localhub.store.incoming import incoming
+from spacehand.localhub.store.incoming import Incoming, incoming
 from spacehand.localhub.store.place import Place
 
 
@@ -139,3 +141,51 @@ def test_folders_without_end_are_listed_to_a_depth(root: Path) -> None:
     assert len(Folder(root).everything()) == 101
     with pytest.raises(HubError):
         Folder(root).open("/".join(["deep-deep-deep-deep"] * 300 + ["bottom"]))
+
+
+@pytest.fixture
+def own_root() -> Iterator[Path]:
+    """A bucket's folder as a Hub has it that is not root: apps have its own user number."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        found = Path(name) / "b"
+        found.mkdir()
+        is_root = os.geteuid() == 0
+        if is_root:
+            os.chown(found, 1000, 1000)
+            os.seteuid(1000)
+        yield found
+        if is_root:
+            os.seteuid(0)
+
+
+def test_what_an_app_has_closed_hides_nothing_else(own_root: Path) -> None:
+    """A closed folder's files are not told, all others are; the bucket's own folder is opened again."""
+    (own_root / "kept").write_text("x")
+    (own_root / "closed").mkdir()
+    (own_root / "closed/file").write_text("x")
+    (own_root / "closed").chmod(0o444)
+    own_root.chmod(0)
+    assert [entry.path for entry in Folder(own_root).entries(recursive=True)] == ["kept"]
+    assert [entry.path for entry in Folder(own_root).everything()] == [".", "closed", "kept"]
+    (own_root / "closed").chmod(0o755)
+
+
+def test_a_file_that_is_replaced_at_once_is_told_as_it_was(
+    root: Path, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two files sent to one path each is described by itself, so neither gets the other's hash."""
+    become_in = Incoming.become_in
+
+    def overtaken(file: Incoming, folder: int, name: str) -> os.stat_result:
+        status = become_in(file, folder, name)
+        (root / "other").write_text("another")
+        (root / "other").replace(root / name)
+        return status
+
+    monkeypatch.setattr(Incoming, "become_in", overtaken)
+    with incoming(place) as file:
+        file.write(b"own")
+        entry = Folder(root).put("f", file, 1)
+    assert (entry.size, entry.modified_ns) == (3, 1)
+    assert entry.stamp != Folder(root).entry("f").stamp

@@ -333,6 +333,22 @@ def test_what_was_acknowledged_is_there_after_a_kill(fresh_hub: HubProcess, tmp_
     assert not half_deleted.exists()
 
 
+def test_the_rest_of_an_earlier_file_is_not_given(local_hub: HubProcess, bucket: str, folder: Path) -> None:
+    """Who resumes a download of what is another file by now gets the whole of it; of the same, the rest."""
+    (folder / "log").write_text("one two")
+    address = f"/buckets/{bucket}/resolve/log"
+    first = get(local_hub, address)
+
+    def rest() -> tuple[int, str]:
+        headers = {"Range": "bytes=4-", "If-Range": first.headers["ETag"]}
+        answer = get_session().get(local_hub.url + address, headers=headers)
+        return answer.status_code, answer.text
+
+    assert rest() == (206, "two")
+    (folder / "log").write_text("three four")
+    assert rest() == (200, "three four")
+
+
 @pytest.mark.slow
 def test_ten_thousand_files_come_in_pages(official: HfApi, bucket: str, folder: Path) -> None:
     """A long list comes a page at a time, nothing twice and nothing left out, while files come and go."""

@@ -144,8 +144,7 @@ class Folder:
         with _refusals(path), full_disk_told(), self._inside(parts[:-1], make=True) as opened:
             owner = self._root.stat()
             file.give_to(owner.st_uid, owner.st_gid, modified_ns)
-            file.become_in(opened[-1], parts[-1])
-            status = os.stat(parts[-1], dir_fd=opened[-1], follow_symlinks=False)
+            status = file.become_in(opened[-1], parts[-1])
         return described(path, status)
 
     def remove(self, path: str) -> None:
@@ -168,7 +167,7 @@ class Folder:
     @contextlib.contextmanager
     def _inside(self, parts: Sequence[str], *, make: bool = False) -> Iterator[list[int]]:
         """Open the bucket's folder and those on the way, each from the one before."""
-        opened = [os.open(self._root, _FOLDER)]
+        opened = [self._open_root()]
         try:
             for name in parts:
                 if make:
@@ -178,6 +177,14 @@ class Folder:
         finally:
             for descriptor in opened:
                 os.close(descriptor)
+
+    def _open_root(self) -> int:
+        try:
+            return os.open(self._root, _FOLDER)
+        except PermissionError:
+            # An app with the Hub's own user number has closed all of it; an empty bucket would be a lie.
+            self._root.chmod(0o755)
+            return os.open(self._root, _FOLDER)
 
     def _make(self, name: str, above: int) -> None:
         try:
@@ -206,8 +213,8 @@ def _listed(
         try:
             name.encode()
             status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        except (UnicodeEncodeError, FileNotFoundError):
-            continue  # a name that is no text has no path here
+        except (UnicodeEncodeError, FileNotFoundError, PermissionError):
+            continue  # a name that is no text has no path here; what an app has closed is not shown
         if stat.S_ISDIR(status.st_mode) and depth:
             if with_folders:
                 yield described(f"{base}{name}", status)

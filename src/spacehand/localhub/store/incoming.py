@@ -72,12 +72,17 @@ class Incoming:
             for folder in (target.parent, target.parent.parent):
                 _sync_folder(folder)
 
-    def become_in(self, folder: int, name: str) -> None:
-        """Be *name* in the open *folder* from now on; whatever has the name and is no folder is replaced."""
+    def become_in(self, folder: int, name: str) -> os.stat_result:
+        """
+        Be *name* in the open *folder* from now on; whatever has the name and is no folder is replaced.
+
+        Return the file's own status, though another may have replaced it already.
+        """
         with full_disk_told():
             self._sync()
             os.replace(self._path, name, dst_dir_fd=folder)
             os.fsync(folder)
+        return os.fstat(self._file.fileno())
 
     def give_to(self, user: int, group: int, modified_ns: int) -> None:
         """Let *user* read and write the file, others read it; *modified_ns* (Unix) is when it was written."""
