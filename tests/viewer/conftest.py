@@ -134,7 +134,7 @@ f 1 4 3
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     path = needs.chromium()
     from playwright.sync_api import sync_playwright
