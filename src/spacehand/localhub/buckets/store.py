@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sqlite3
 import time
 import uuid
@@ -18,6 +17,7 @@ from spacehand.localhub.errors import HubError, repo_not_found
 from spacehand.localhub.store.database import Database
 from spacehand.localhub.store.objects import Objects
 from spacehand.localhub.store.place import Place
+from spacehand.localhub.store.removal import remove_all
 
 _UID = re.compile(r"[0-9a-f]{32}\Z")
 SCHEMA = f"""
@@ -177,14 +177,14 @@ class Buckets:
             self._objects.forget(connection, bucket.uid)
             connection.execute("DELETE FROM buckets WHERE uid = ?", (bucket.uid,))
         # From here on it is gone; a Hub killed before the next line removes the folder when it starts.
-        shutil.rmtree(self._place.bucket(bucket.uid), ignore_errors=True)
+        remove_all(self._place.bucket(bucket.uid))
 
     def sweep(self) -> None:
         """Remove folders that no row knows: of buckets half-made or half-deleted when a Hub was killed."""
         known = {row["uid"] for row in self._database.rows("SELECT uid FROM buckets")}
         for folder in self._place.buckets.glob("*"):
             if _UID.match(folder.name) and folder.name not in known:
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_all(folder)
 
     def folder(self, bucket: Bucket) -> Folder:
         """Return the bucket's files."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -31,6 +30,7 @@ from spacehand.localhub.runner.life.orphanage import Orphanage
 from spacehand.localhub.runner.life.reconciler import Measure, Order, Reconciler
 from spacehand.localhub.runner.life.state import SCHEMA, RunStates
 from spacehand.localhub.spaces.store import gc_timeout
+from spacehand.localhub.store.removal import remove_all
 from spacehand.stage import Stage
 
 if TYPE_CHECKING:
@@ -269,11 +269,11 @@ class Runner:
     def _sweep(self, adopted: set[str]) -> None:
         """Remove the files of what a killed Hub left behind, but for the apps *adopted*."""
         self._layers.sweep()
-        shutil.rmtree(self._hub.place.images / "builds", ignore_errors=True)
+        remove_all(self._hub.place.images / "builds")
         self._layers.prune(self._crew.states.layers())
         for folder in self._hub.place.spaces.glob("*/*/replicas/*"):
             if folder.name not in adopted:
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_all(folder)
         for path in self._hub.place.sockets.iterdir():
             if path.stem not in adopted:
                 path.unlink(missing_ok=True)
@@ -284,7 +284,7 @@ class Runner:
         kept = {self._hub.place.space(repo.id) for repo in spaces}
         for folder in self._hub.place.spaces.glob("*/*"):
             if folder not in kept:
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_all(folder)
 
     async def _resume(self, repo: Repo) -> None:
         """Begin to bring a Space back to where it was; what was pushed unseen is built."""

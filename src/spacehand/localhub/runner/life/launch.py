@@ -43,6 +43,7 @@ from spacehand.localhub.runner.life.rehearsal import before_build, before_start
 from spacehand.localhub.runner.life.replica import Replica, static_replica
 from spacehand.localhub.runner.outlet import Nowhere, Outlet
 from spacehand.localhub.spaces import hardware
+from spacehand.localhub.store.removal import remove_all
 from spacehand.stage import Stage
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ class Launcher:
             await asyncio.shield(files)
         except BaseException:
             # A thread cannot be stopped: what it still writes is removed when it is done.
-            files.add_done_callback(lambda _: shutil.rmtree(folders.root, ignore_errors=True))
+            files.add_done_callback(lambda _: remove_all(folders.root))
             raise
         return folders
 
@@ -208,7 +209,7 @@ class Launcher:
             index = build.card.app_file if built.site is None else PurePosixPath(build.card.app_file).name
             return static_replica(build.sha, folders.root, index, variables, self._headers(build.card))
         except BaseException:
-            shutil.rmtree(folders.root, ignore_errors=True)
+            remove_all(folders.root)
             raise
 
     async def _start_app(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from spacehand.localhub.runner.life.muster import Muster
 from spacehand.localhub.runner.life.replica import AppEndedError, Replica
 from spacehand.localhub.runner.life.state import RunState, without_serving
 from spacehand.localhub.runner.logs import SpaceLog
+from spacehand.localhub.store.removal import remove_all
 from spacehand.localhub.wire_time import now
 from spacehand.stage import Stage
 
@@ -195,7 +195,7 @@ class Reconciler:
         await self.close()
         self._hub.gateway.forget(self.repo)
         self._crew.states.forget(self.repo.uid)
-        await asyncio.to_thread(shutil.rmtree, self._hub.place.space(self.repo.id), ignore_errors=True)
+        await asyncio.to_thread(remove_all, self._hub.place.space(self.repo.id))
 
     async def rename(self, repo: Repo) -> None:
         """Go on as *repo*."""

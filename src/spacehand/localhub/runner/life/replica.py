@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from spacehand.localhub.runner.engines._protocol import App, Fidelity, Folders, 
 from spacehand.localhub.runner.life.guard import Guard
 from spacehand.localhub.runner.life.health import HealthWatch, Pace, UnhealthyAppError
 from spacehand.localhub.runner.life.record import ReplicaRecord
+from spacehand.localhub.store.removal import remove_all
 
 
 class AppEndedError(UnhealthyAppError):
@@ -126,7 +126,7 @@ class Replica:
             await self.app.stop()
         if self.spec is not None:
             self.spec.socket.unlink(missing_ok=True)
-        await asyncio.to_thread(shutil.rmtree, self.folders.root, ignore_errors=True)
+        await asyncio.to_thread(remove_all, self.folders.root)
 
     def _ended(self, code: int) -> AppEndedError:
         if self._guard is not None and (reason := self._guard.reason()):
