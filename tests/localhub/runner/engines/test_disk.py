@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,24 @@ def test_bytes_are_counted_as_the_disk_holds_them(tmp_path: Path):
         file.truncate(1 << 30)
     assert bytes_held(tmp_path) <= empty + (64 << 10)
     assert bytes_held(tmp_path / "nowhere") == 0
+
+
+def test_a_file_deeper_than_any_path_counts(tmp_path: Path):
+    """
+    What an app writes where no path leads to takes of its disk, too.
+    """
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(40):
+        os.mkdir("ü" * 100, dir_fd=descriptor)
+        below = os.open("ü" * 100, os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = below
+    file = os.open("large", os.O_WRONLY | os.O_CREAT, dir_fd=descriptor)
+    os.write(file, bytes(range(256)) * 4096)
+    os.fsync(file)
+    os.close(file)
+    os.close(descriptor)
+    assert bytes_held(tmp_path) >= 1 << 20
 
 
 def test_a_daemon_elsewhere_is_asked_for_sizes(tmp_path: Path):
