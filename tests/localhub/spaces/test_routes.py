@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from huggingface_hub import Volume
+from huggingface_hub import HfApi, Volume
 from huggingface_hub.errors import BadRequestError, HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 from tests.localhub.spaces.scripted import ScriptedHub
@@ -230,6 +230,36 @@ def test_volumes_are_set_replaced_and_removed(scripted: ScriptedHub) -> None:
         api.set_space_volumes(space, twice)
     with pytest.raises(BadRequestError, match="no mount path"):
         api.set_space_volumes(space, [Volume(type="model", source="ada/tiny", mount_path="/a/../..")])
+
+
+def test_a_token_for_one_space_opens_nothing_else_by_it(scripted: ScriptedHub) -> None:
+    """
+    A token for single repositories mounts these, and what everybody may read; nothing else of its owner's.
+    """
+    space, owner = scripted.space(), scripted.api
+    for name, private in (("kept", True), ("given", True), ("open", False)):
+        owner.create_bucket(f"ada/{name}", private=private)
+    owner.create_repo("ada/secret", private=True)
+    owner.create_repo("ada/free")
+    token = scripted.hub.accounts.add_token("ada", role="fineGrained", repos=[space, "ada/given"])
+    api = HfApi(endpoint=scripted.url, token=token)
+
+    def mount(kind: str, source: str, *, read_only: bool = True) -> None:
+        api.set_space_volumes(
+            space, [Volume(type=kind, source=source, mount_path="/data", read_only=read_only)]
+        )
+
+    mount("bucket", "ada/given", read_only=False)
+    mount("bucket", "ada/open")
+    mount("model", "ada/free")
+    for kind, source, read_only in (
+        ("bucket", "ada/kept", True),
+        ("bucket", "ada/open", False),
+        ("bucket", "ada/none", True),
+        ("model", "ada/secret", True),
+    ):
+        with pytest.raises(HfHubHTTPError, match="does not open"):
+            mount(kind, source, read_only=read_only)
 
 
 def test_a_static_space_has_nothing_to_control(scripted: ScriptedHub) -> None:

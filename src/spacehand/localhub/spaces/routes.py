@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,14 +12,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from spacehand.ids import RepoKind
+from spacehand.ids import RepoKind, Visibility
 from spacehand.localhub.errors import HubError, login_needed, repo_not_found
-from spacehand.localhub.repos.store import Repo
+from spacehand.localhub.repos.store import Moved, Repo
 from spacehand.localhub.request import (
     caller,
     json_body,
     local_hub,
     may_read,
+    parse_id,
     part,
     readable_repo,
     signed_in,
@@ -28,6 +29,7 @@ from spacehand.localhub.request import (
 )
 from spacehand.localhub.spaces import hardware, wire
 from spacehand.localhub.spaces.store import Entry
+from spacehand.localhub.spaces.volumes import BUCKET, parse_volumes
 
 # More than the 5 s of silence after which the client takes a log that is not followed for complete.
 _QUIET_SECONDS = 15.0
@@ -176,7 +178,8 @@ async def dev_mode(request: Request) -> Response:
 async def set_volumes(request: Request) -> Response:
     """Attach volumes in place of those there are; the app restarts."""
     repo = await _running_kind(request, "attach volumes to")
-    volumes = (await json_body(request)).get("volumes")
+    volumes = parse_volumes((await json_body(request)).get("volumes"))
+    await run_in_threadpool(_require_sources, request, volumes)
     await run_in_threadpool(local_hub(request).spaces.set_volumes, repo, volumes)
     await local_hub(request).runner.settings_changed(repo, rebuild=False)
     return await _runtime(request, repo)
@@ -272,6 +275,27 @@ def _insiders_repo(request: Request) -> Repo:
     if known.can_read_repo(repo.id):
         return repo
     raise login_needed() if known.name is None else HubError(403, f"Only the owner of {repo.id} may see this")
+
+
+def _require_sources(request: Request, volumes: Sequence[Mapping[str, Any]]) -> None:
+    """A token for single repositories opens no others by way of an app that mounts them."""
+    known = caller(request)
+    for volume in volumes if known.repos is not None else ():
+        kind, source = volume["type"], volume["source"]
+        if not known.can_read_repo(source) and not (volume["readOnly"] and _is_open(request, kind, source)):
+            raise HubError(403, f"This token does not open the {kind} `{source}`")
+
+
+def _is_open(request: Request, kind: str, source: str) -> bool:
+    """Whether everybody may download what has that name."""
+    wanted, hub = parse_id(source), local_hub(request)
+    try:
+        if kind == BUCKET:
+            return not hub.buckets.find(wanted.owner, wanted.name).private
+        repo = hub.repos.find(RepoKind(kind), wanted.owner, wanted.name)
+    except (HubError, Moved):
+        return False
+    return repo.visibility is Visibility.PUBLIC and not repo.gated
 
 
 async def _writable(request: Request) -> Repo:

@@ -7,7 +7,8 @@ from typing import Any
 
 from spacehand.localhub.errors import HubError
 
-_TYPES = ("bucket", "model", "dataset", "space")
+BUCKET = "bucket"
+_TYPES = (BUCKET, "model", "dataset", "space")
 
 
 def parse_volumes(volumes: object) -> list[dict[str, Any]]:
@@ -37,5 +38,5 @@ def _volume(volume: object) -> dict[str, Any]:
     if not isinstance(path, str) or not path.startswith("/") or path == "/" or ".." in path.split("/"):
         raise HubError(400, f"`{path}` is no mount path; it starts with `/` and names a folder")
     optional = {key: volume[key] for key in ("revision", "path") if volume.get(key)}
-    read_only = True if kind != "bucket" else bool(volume.get("readOnly", False))
+    read_only = True if kind != BUCKET else bool(volume.get("readOnly", False))
     return {"type": kind, "source": source, "mountPath": path, "readOnly": read_only, **optional}
