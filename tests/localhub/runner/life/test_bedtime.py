@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -158,6 +159,31 @@ def test_an_idle_app_is_frozen_and_ended_later(place: Place):
         await bedtime.look()
         assert not app.is_running()
         assert shop.runner.runtime(repo)["stage"] == "SLEEPING"
+
+    in_workshop(place, story)
+
+
+def test_one_that_cannot_be_frozen_keeps_nobody_awake(place: Place, monkeypatch: pytest.MonkeyPatch):
+    """
+    Where freezing an app fails, the other Spaces sleep all the same, and it is tried again at the next look.
+    """
+
+    async def story(shop: Workshop) -> None:
+        repo, app = await running(shop)
+        other = shop.space("other")
+        shop.push(other, server())
+        await shop.until(other, Stage.RUNNING)
+        spaces = [shop.runner._space(one) for one in (repo, other)]
+        bedtime = Bedtime(shop.hub, lambda: spaces, Night().rest)
+        with monkeypatch.context() as broken:
+            nobody = 2**22 + 1  # no process has such a number
+            broken.setattr(spaces[0], "sleep", lambda: asyncio.to_thread(os.kill, nobody, 0))
+            await bedtime.look()
+        stages = [shop.runner.runtime(one)["stage"] for one in (repo, other)]
+        assert stages == ["RUNNING", "SLEEPING"]
+        await bedtime.look()
+        assert shop.runner.runtime(repo)["stage"] == "SLEEPING"
+        assert app.is_running()
 
     in_workshop(place, story)
 

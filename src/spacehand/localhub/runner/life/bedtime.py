@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from spacehand.stage import Stage
 if TYPE_CHECKING:
     from spacehand.localhub.hub import LocalHub
     from spacehand.localhub.runner.life.reconciler import Reconciler
+
+_logger = logging.getLogger(__name__)
 
 
 def _free_share() -> float:
@@ -50,17 +53,21 @@ class Bedtime:
             await self.look()
 
     async def look(self) -> None:
-        """Freeze who was idle for its sleep time; end who was frozen for long, or is when memory is short."""
+        """
+        Freeze who was idle for its sleep time; end who was frozen for long, or is when memory is short.
+
+        Where that fails, it is tried at the next look; others sleep meanwhile.
+        """
         for space in list(self._spaces()):
             if self._is_idle(space):
-                await space.sleep()
+                await _try(space, space.sleep())
         dozing = {space.repo.uid: space for space in self._spaces() if space.is_dozing}
         now = self._rest.now()
         self._dozing = {uid: self._dozing.get(uid, now) for uid in dozing}
         for uid, since in sorted(self._dozing.items(), key=lambda one: one[1]):
             short = await asyncio.to_thread(self._rest.free_share) < self._rest.spare
             if short or now - since >= self._rest.until_deep:
-                await dozing[uid].deepen()
+                await _try(dozing[uid], dozing[uid].deepen())
 
     def _is_idle(self, space: Reconciler) -> bool:
         started = space.started
@@ -69,3 +76,10 @@ class Bedtime:
         limit = gc_timeout(self._hub.spaces.public_settings(space.repo))
         asked = max(self._hub.gateway.last_request(space.repo) or 0.0, started)
         return limit is not None and limit >= 0 and self._rest.now() - asked > limit
+
+
+async def _try(space: Reconciler, work: Awaitable[None]) -> None:
+    try:
+        await work
+    except Exception:  # a docker daemon that is away, say
+        _logger.exception("%s could not be put to sleep", space.repo.id)
