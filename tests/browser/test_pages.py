@@ -89,7 +89,7 @@ def test_the_app_appears_when_it_runs(hub: ScriptedHub, page: Any) -> None:
     assert page.locator("iframe.app").is_hidden()
     hub.runner.stage = Stage.APP_STARTING
     hub.runner.changed.ring()
-    page.wait_for_function("document.querySelector('.stage').textContent === 'Starting'")
+    page.locator(".stage", has_text="Starting").wait_for()  # the page's policy lets no script be waited for
     hub.runner.stage = Stage.RUNNING
     hub.runner.changed.ring()
     page.frame_locator("iframe.app").locator("#app").wait_for()
