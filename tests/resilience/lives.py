@@ -101,9 +101,7 @@ async def end(place: Place, engine: Engine) -> None:
 
 async def _in_order(shop: Workshop, repo: Repo) -> None:
     head = shop.hub.repos.snapshot(repo, "main").sha
-    known = await asyncio.to_thread(_known, shop)
-    others = {one.pid for one in _at_work(shop.hub.place)} - known
-    assert not others, f"orphans: {others}"
+    await _no_orphans(shop)
     if shop.runner.runtime(repo)["stage"] == "SLEEPING":
         assert (await shop.get(repo))[0] == 200
     wanted = shop.hub.spaces.public_settings(repo).replicas
@@ -114,6 +112,19 @@ async def _in_order(shop: Workshop, repo: Repo) -> None:
             break
     assert (await shop.get(repo))[0] == 200
     _require_whole_log(shop.hub.place.space(repo.id) / "logs")
+
+
+async def _no_orphans(shop: Workshop) -> None:
+    """Return once the Hub knows every app there is: a replica that it starts counts when it is healthy."""
+    deadline = time.monotonic() + 15
+    while True:
+        at_work = await asyncio.to_thread(_at_work, shop.hub.place)
+        known = await asyncio.to_thread(_known, shop)
+        others = [one for one in at_work if one.pid not in known and one.is_running()]
+        if not others:
+            return
+        assert time.monotonic() < deadline, f"orphans: {others}"
+        await asyncio.sleep(0.05)
 
 
 def _known(shop: Workshop) -> set[int]:
