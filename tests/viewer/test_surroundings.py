@@ -47,6 +47,8 @@ def test_in_a_frame_of_another_site(app: App, page: Page, images: Path, tmp_path
         page.frame = page.page.wait_for_selector("iframe").content_frame()
         page.wait("first")
         show_a_head(page, images)
+        assert page.frame.url.startswith(app.url)
+        assert page.pixels("first").max() > 100  # of 255: a head, and not only the dark ground
 
 
 @contextmanager

@@ -234,11 +234,11 @@ def test_free_hardware_has_one_replica(place: Place):
 
     async def story(shop: Workshop) -> None:
         repo = await running(shop, 2)
-        shop.hub.spaces.request_hardware(repo, "cpu-basic")
-        await shop.runner.settings_changed(repo)
-        await until(shop, repo, 1)
-        shop.hub.spaces.request_hardware(repo, "cpu-upgrade")
-        await shop.runner.settings_changed(repo)
-        await until(shop, repo, 1)
+        for flavor in ("cpu-basic", "cpu-upgrade"):
+            shop.hub.spaces.request_hardware(repo, flavor)
+            await shop.runner.settings_changed(repo)
+            runtime = await until(shop, repo, 1)
+            assert runtime["hardware"]["current"] == flavor
+            assert runtime["replicas"] == {"current": 1, "requested": 1}
 
     in_workshop(place, story)
